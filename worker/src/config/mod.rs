@@ -1,0 +1,35 @@
+//! What each role needs to know, checked once: the roles take these types and never doubt them again.
+//!
+//! Deliberately holds no passwords (only the files they are in, which may change while we run) and opens no connection.
+mod amount;
+mod client;
+mod common;
+mod consume;
+mod produce;
+mod small_roles;
+
+pub use amount::{Amount, AmountError};
+pub use client::{BrokerKind, Kafka, Sasl, SaslMechanism, Security, SecurityProtocol};
+pub use common::{Common, LogFormat, Registration, Registry, StateMode, Topics};
+pub use consume::{Consume, Handler, Ordering, Retry, Simulate, StartFrom};
+pub use produce::{
+    Compression, Encoding, Generator, Input, InputFormat, OnBadLine, Orders, Pace, Produce, SchemaVersion,
+};
+pub use small_roles::{CheckSchemas, DeadLetters, Demo, Prepare, PrepareTask, TopicShape};
+
+/// The checked configuration of the one command that was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// `worker demo`
+    Demo(Demo),
+    /// `worker produce`
+    Produce(Produce),
+    /// `worker consume`
+    Consume(Consume),
+    /// `worker dead-letters`
+    DeadLetters(DeadLetters),
+    /// `worker prepare`
+    Prepare(Prepare),
+    /// `worker check-schemas`
+    CheckSchemas(CheckSchemas),
+}

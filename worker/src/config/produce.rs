@@ -1,0 +1,147 @@
+//! What the producer needs to know.
+//!
+//! Deliberately does not open the input: a file that is missing is found when the role opens it.
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Amount, Common};
+
+/// `worker produce`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Produce {
+    /// What all roles share.
+    pub common: Common,
+    /// Where orders come from.
+    pub orders: Orders,
+    /// How many orders; absent = for ever, or the whole input.
+    pub count: Option<NonZeroU64>,
+    /// How fast.
+    pub pace: Pace,
+    /// How batches are compressed.
+    pub compression: Compression,
+    /// What the bytes of a record look like.
+    pub encoding: Encoding,
+    /// Which order schema is written.
+    pub schema_version: SchemaVersion,
+}
+
+/// Where a producer's orders come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Orders {
+    /// Made up.
+    Generated(Generator),
+    /// Read.
+    Read {
+        /// From where.
+        input: Input,
+        /// In which notation.
+        format: InputFormat,
+        /// What becomes of a line that is no order.
+        on_bad_line: OnBadLine,
+    },
+}
+
+/// Made-up orders: the same seed makes the same orders.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generator {
+    /// Where the stream of chance starts.
+    pub seed: u64,
+    /// Products are `P1` .. `P<products>`; at least 1.
+    pub products: u32,
+    /// Lowest price.
+    pub min_price: Amount,
+    /// Highest price; not below the lowest.
+    pub max_price: Amount,
+    /// Order ids are this and a number of at least six digits, from 1.
+    pub id_prefix: String,
+}
+
+/// Where lines are read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A file.
+    File(PathBuf),
+    /// Standard input (`--input -`).
+    Stdin,
+}
+
+/// The notation of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputFormat {
+    /// With a header `orderId,product,price[,quantity,currency,createdAt,key]`.
+    Csv,
+    /// One JSON object a line, with the same names.
+    Ndjson,
+}
+
+/// What becomes of a line that is no order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnBadLine {
+    /// The command ends with 1.
+    #[default]
+    Fail,
+    /// It is named on stderr and counted.
+    Skip,
+}
+
+/// How fast orders are sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pace {
+    /// As fast as the broker takes them.
+    Unlimited,
+    /// This many a second; finite and above 0.
+    PerSecond(f64),
+    /// One each time this has passed; above 0.
+    Every(Duration),
+}
+
+/// librdkafka's `compression.type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip
+    Gzip,
+    /// Snappy
+    Snappy,
+    /// LZ4
+    #[default]
+    Lz4,
+    /// Zstandard
+    Zstd,
+}
+
+/// What the bytes of a record look like. Confluent's frame needs a registry, which this release has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// The Avro datum and nothing else.
+    #[default]
+    Bare,
+    /// `C3 01`, the schema's fingerprint, the datum.
+    SingleObject,
+}
+
+/// Which order schema is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SchemaVersion {
+    /// order.v1.avsc: id, product, price.
+    V1,
+    /// order.v2.avsc: quantity, currency, time and minor units besides.
+    #[default]
+    V2,
+}
+
+impl Compression {
+    /// librdkafka's name for it.
+    #[must_use]
+    pub const fn client_name(self) -> &'static str {
+        match self {
+            Compression::None => "none",
+            Compression::Gzip => "gzip",
+            Compression::Snappy => "snappy",
+            Compression::Lz4 => "lz4",
+            Compression::Zstd => "zstd",
+        }
+    }
+}
