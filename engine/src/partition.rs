@@ -1,0 +1,385 @@
+//! The state machine of one source partition: it joins window, lanes, slab and timer under the invariants I1 to I7.
+//!
+//! Deliberately without effects: handlers, dead-letter writes, commits and clocks are the caller's; it answers what
+//! may be done next. The caller's loop: `admit` a polled record and answer it, run what `next_ready` gives, hand
+//! results to `complete`, acknowledged dead letters to `dead_letter_acknowledged`, and commit `watermark`.
+
+mod durable;
+mod ready;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::{
+    lanes::Lanes,
+    outcome::{Admission, Failure, History, Lane, Outcome, Stored, Verdict},
+    retry::{Decision, Past, RetryPolicy, decide},
+    slab::{Entry, Slab, State, Ticket, Trail},
+    snapshot::Counters,
+    time::Time,
+    timer::Timer,
+    totals::{Sale, Totals},
+    window::Window,
+};
+
+/// Bytes a stored record is counted with besides its own: slab, links, timer, lane.
+pub const OVERHEAD: usize = 150;
+
+/// How much a partition may hold (I6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of stored records, each counted with [`OVERHEAD`]; a single record may be larger.
+    pub parked_bytes: usize,
+    /// Offsets from the watermark to the newest admitted record.
+    pub window: u32,
+}
+
+impl Limits {
+    /// The window of every partition.
+    pub const WINDOW: u32 = 4_000_000;
+}
+
+/// How many stored records are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Behind another one of their lane.
+    pub waiting: usize,
+    /// Their turn has come, nobody took them yet.
+    pub ready: usize,
+    /// A handler has them.
+    pub running: usize,
+    /// Wait for their due time, held ones included.
+    pub parked: usize,
+    /// Wait for the acknowledgement of their dead letter.
+    pub dead_lettering: usize,
+}
+
+/// One source partition in one assignment. `R` is the caller's copy of a record.
+#[derive(Debug)]
+pub struct Partition<R> {
+    policy: RetryPolicy,
+    limits: Limits,
+    window: Window,
+    /// The lowest offset that was not answered yet.
+    next: i64,
+    /// Resolved before they were polled (dead letters found by a scan), at or above the window's end.
+    resolved_ahead: BTreeSet<i64>,
+    /// What a snapshot told of unresolved records that were not polled again yet.
+    restored: BTreeMap<i64, Trail>,
+    slab: Slab<R>,
+    lanes: Lanes,
+    timer: Timer,
+    ready: VecDeque<u32>,
+    successor_is_next: bool,
+    stored_bytes: usize,
+    occupancy: Occupancy,
+    counters: Counters,
+    totals: Totals,
+}
+
+impl<R: Stored> Partition<R> {
+    /// A partition without a past that starts at `start`. `assignment` is a number the caller never repeats within
+    /// the process: tickets of other assignments are refused (I5).
+    #[must_use]
+    pub fn new(start: i64, policy: RetryPolicy, limits: Limits, assignment: u32) -> Self {
+        Self {
+            policy,
+            limits,
+            window: Window::new(start),
+            next: start,
+            resolved_ahead: BTreeSet::new(),
+            restored: BTreeMap::new(),
+            slab: Slab::new(assignment),
+            lanes: Lanes::default(),
+            timer: Timer::default(),
+            ready: VecDeque::new(),
+            successor_is_next: false,
+            stored_bytes: 0,
+            occupancy: Occupancy::default(),
+            counters: Counters::default(),
+            totals: Totals::new(),
+        }
+    }
+
+    /// What may happen now with the polled record at `offset`, `bytes` long as [`Stored`] counts. Copies nothing,
+    /// O(1). Answer it (see [`Admission`]) before the next one of this partition is admitted; gaps between offsets
+    /// are taken as resolved. Keeps I3 and I6.
+    pub fn admit(&mut self, offset: i64, lane: Lane, bytes: usize) -> Admission {
+        if offset < self.next {
+            return Admission::Done;
+        }
+        if (self.next < self.window.end() || !self.resolved_ahead.is_empty()) && self.is_resolved_by_past(offset) {
+            return Admission::Done;
+        }
+        if !self.fits(offset, bytes) {
+            return Admission::Full;
+        }
+        let shut = match lane {
+            Lane::Own => false,
+            Lane::Shared(hash) => self.lanes.is_shut(hash),
+        };
+        if shut || self.restored.contains_key(&offset) { Admission::Wait } else { Admission::Run }
+    }
+
+    fn is_resolved_by_past(&mut self, offset: i64) -> bool {
+        self.note_end(offset);
+        let resolved = if offset < self.window.end() {
+            !self.window.is_unresolved(offset)
+        } else {
+            self.resolved_ahead.contains(&offset)
+        };
+        if resolved {
+            self.note_end(offset + 1);
+        }
+        resolved
+    }
+
+    fn fits(&mut self, offset: i64, bytes: usize) -> bool {
+        if self.stored_bytes > 0 && self.stored_bytes + bytes + OVERHEAD > self.limits.parked_bytes {
+            return false;
+        }
+        if offset - self.window.watermark() < i64::from(self.limits.window) {
+            return true;
+        }
+        self.note_end(offset);
+        offset - self.window.watermark() < i64::from(self.limits.window)
+    }
+
+    /// The position moved to `next_offset` without a record (compaction, transaction markers): whatever below it was
+    /// neither answered nor stored will never come, so it holds the watermark no longer.
+    pub fn note_end(&mut self, next_offset: i64) {
+        if next_offset <= self.next {
+            return;
+        }
+        let known_end = self.window.end().min(next_offset);
+        for gone in self.next..known_end {
+            self.window.resolve(gone);
+            self.restored.remove(&gone);
+        }
+        self.next = next_offset;
+        self.window.extend(next_offset);
+        if !self.resolved_ahead.is_empty() {
+            self.resolved_ahead = self.resolved_ahead.split_off(&next_offset);
+        }
+    }
+
+    /// The record at `offset` is answered; `false` when it was answered before (a bug of the caller).
+    fn arrive(&mut self, offset: i64) -> bool {
+        debug_assert!(offset >= self.next, "offset {offset} was answered before");
+        if offset < self.next {
+            return false;
+        }
+        self.note_end(offset);
+        self.next = offset + 1;
+        self.window.extend(offset + 1);
+        true
+    }
+
+    /// `Run` ended well at once: resolved and counted. O(1), copies nothing (I4).
+    pub fn succeed(&mut self, offset: i64, sale: Sale<'_>) {
+        if self.arrive(offset) {
+            self.window.resolve(offset);
+            self.counters.succeeded += 1;
+            self.totals.add(sale);
+        }
+    }
+
+    /// `Run` ended by leaving it out by policy: resolved, counted as skipped.
+    pub fn skip(&mut self, offset: i64) {
+        if self.arrive(offset) {
+            self.window.resolve(offset);
+            self.counters.skipped += 1;
+        }
+    }
+
+    /// Keeps a record that `admit` let `Wait`: behind its lane, or as a restart left it (I3).
+    pub fn wait(&mut self, offset: i64, lane: Lane, record: R) {
+        if self.arrive(offset) {
+            let trail = self.restored.remove(&offset).unwrap_or_default();
+            let slot = self.store(offset, lane, record, trail);
+            if self.link(slot) {
+                self.enter(slot);
+            }
+        }
+    }
+
+    /// Keeps a record whose handler takes time: it is running until `complete`.
+    pub fn start(&mut self, offset: i64, lane: Lane, record: R) -> Ticket {
+        let answered = self.arrive(offset);
+        let slot = self.store(offset, lane, record, Trail::default());
+        let head = self.link(slot);
+        debug_assert!(answered && head, "offset {offset} was started behind a shut lane");
+        self.set_state(slot, State::Running);
+        self.slab.issue(slot)
+    }
+
+    /// `Run` failed at once; the record is kept unless its class is skipped.
+    pub fn fail(&mut self, offset: i64, lane: Lane, record: R, failure: Failure, now: Time) -> Verdict {
+        if decide(&self.policy, Past::default(), failure.class) == Decision::Skip {
+            self.skip(offset);
+            return Verdict::Resolved;
+        }
+        let ticket = self.start(offset, lane, record);
+        self.settle(ticket.slot, failure, now)
+    }
+
+    /// What came of a run that `start` or `next_ready` began. `None`: the ticket is stale, nothing happened (I5).
+    pub fn complete(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: Time) -> Option<Verdict> {
+        let slot = self.slab.resolve(ticket).filter(|slot| self.slab.get(*slot).state == State::Running)?;
+        match outcome {
+            Outcome::Failed(failure) => return Some(self.settle(slot, failure, now)),
+            Outcome::Succeeded(sale) => {
+                self.counters.succeeded += 1;
+                self.totals.add(sale);
+            }
+            Outcome::Skipped => self.counters.skipped += 1,
+        }
+        self.count_retry(slot);
+        self.release(slot);
+        Some(Verdict::Resolved)
+    }
+
+    /// All in-sync replicas have the dead letter: resolved and counted (I2). `false`: the ticket is stale.
+    pub fn dead_letter_acknowledged(&mut self, ticket: Ticket) -> bool {
+        let slot = self.slab.resolve(ticket).filter(|slot| self.slab.get(*slot).state == State::DeadLettering);
+        if let Some(slot) = slot {
+            self.counters.dead_lettered += 1;
+            self.release(slot);
+        }
+        slot.is_some()
+    }
+
+    /// The lowest unresolved offset, or the next one to come: what to commit (I1). Never goes back.
+    #[must_use]
+    pub fn watermark(&self) -> i64 {
+        self.window.watermark()
+    }
+
+    /// One past the highest offset that was answered.
+    #[must_use]
+    pub fn position(&self) -> i64 {
+        self.next
+    }
+
+    /// How many known offsets are not resolved, those of a snapshot that were not polled again included.
+    #[must_use]
+    pub fn unresolved(&self) -> usize {
+        self.window.unresolved()
+    }
+
+    /// The stored records by state.
+    #[must_use]
+    pub fn occupancy(&self) -> Occupancy {
+        self.occupancy
+    }
+
+    /// How many records are stored, in whatever state.
+    #[must_use]
+    pub fn stored(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Bytes the stored records are counted with.
+    #[must_use]
+    pub fn stored_bytes(&self) -> usize {
+        self.stored_bytes
+    }
+
+    /// Whether it is worth asking `admit` again after `Full`: an eighth of the bytes is free, and the window moved.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.stored_bytes <= self.limits.parked_bytes / 8 * 7
+            && self.next - self.window.watermark() < i64::from(self.limits.window)
+    }
+
+    /// A new share of the process' bytes; what is stored already stays.
+    pub fn set_parked_bytes(&mut self, parked_bytes: usize) {
+        self.limits.parked_bytes = parked_bytes;
+    }
+
+    /// What the resolved orders add up to.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The report's counters.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The record of a ticket that is still good.
+    #[must_use]
+    pub fn record(&self, ticket: Ticket) -> Option<&R> {
+        self.slab.resolve(ticket).map(|slot| &self.slab.get(slot).record)
+    }
+
+    /// What a dead letter says about the tries of its record; `None` for a stale ticket or a record that never failed.
+    #[must_use]
+    pub fn history(&self, ticket: Ticket) -> Option<History> {
+        let entry = self.slab.get(self.slab.resolve(ticket)?);
+        Some(History {
+            offset: entry.offset,
+            runs: entry.trail.runs,
+            retries: entry.trail.retries,
+            class: entry.trail.class?,
+            first_failure_milliseconds: entry.trail.first_failure_milliseconds,
+            last_failure_milliseconds: entry.trail.last_failure_milliseconds,
+        })
+    }
+
+    fn store(&mut self, offset: i64, lane: Lane, record: R, trail: Trail) -> u32 {
+        self.window.open(offset);
+        self.stored_bytes += record.bytes() + OVERHEAD;
+        self.occupancy.waiting += 1;
+        let lane = match lane {
+            Lane::Own => None,
+            Lane::Shared(hash) => Some(hash),
+        };
+        self.slab.insert(Entry { record, offset, lane, next_in_lane: None, state: State::Waiting, trail })
+    }
+
+    /// Puts a slot at the end of its lane; whether it is the only one there.
+    fn link(&mut self, slot: u32) -> bool {
+        let Some(lane) = self.slab.get(slot).lane else { return true };
+        let before = self.lanes.append(lane, slot);
+        if let Some(before) = before {
+            self.slab.get_mut(before).next_in_lane = Some(slot);
+        }
+        before.is_none()
+    }
+
+    /// The record is resolved: forgets it and opens its lane.
+    fn release(&mut self, slot: u32) {
+        self.set_state(slot, State::Waiting);
+        self.occupancy.waiting -= 1;
+        let entry = self.slab.remove(slot);
+        self.stored_bytes -= entry.record.bytes() + OVERHEAD;
+        self.window.resolve(entry.offset);
+        match (entry.next_in_lane, entry.lane) {
+            (Some(successor), _) => self.enter(successor),
+            (None, Some(lane)) => self.lanes.remove(lane),
+            (None, None) => {}
+        }
+    }
+
+    fn set_state(&mut self, slot: u32, state: State) {
+        let before = std::mem::replace(&mut self.slab.get_mut(slot).state, state);
+        *self.occupancy.of(before) -= 1;
+        *self.occupancy.of(state) += 1;
+    }
+}
+
+impl Occupancy {
+    fn of(&mut self, state: State) -> &mut usize {
+        match state {
+            State::Waiting => &mut self.waiting,
+            State::Ready => &mut self.ready,
+            State::Running => &mut self.running,
+            State::Parked => &mut self.parked,
+            State::DeadLettering => &mut self.dead_lettering,
+        }
+    }
+}
