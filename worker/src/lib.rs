@@ -2,4 +2,8 @@
 //!
 //! Deliberately no stable API: what others may rely on is the command line, the topics and the metrics.
 pub mod config;
+#[expect(dead_code, reason = "the consume role that uses all of it is being built")]
+pub(crate) mod consumer;
+#[expect(dead_code, reason = "the roles that use all of it are being built")]
+pub(crate) mod kafka;
 pub mod roles;

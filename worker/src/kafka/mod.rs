@@ -1,0 +1,8 @@
+//! The only users of rdkafka: everything that talks to a broker is behind the types of this module.
+//!
+//! Read `client` first (what all clients share), then `source` (a group member that reads) and `sink` (a producer).
+
+pub(crate) mod client;
+pub(crate) mod embedded;
+pub(crate) mod ffi;
+pub(crate) mod source;

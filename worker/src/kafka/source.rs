@@ -1,0 +1,449 @@
+//! A member of a consumer group that reads partition by partition: joins, starts where it is told, commits.
+//!
+//! It decides nothing: the rebalances that the group asks for come out of [`Source::serve`] as events, and the caller
+//! says where each partition starts and what is committed. Deliberately without automatic commits, offset resets,
+//! pausing, or a shared queue.
+//!
+//! Everything here belongs to one thread. Lists of partitions never leave a function, because a live one would hang the
+//! consumer when it is dropped.
+
+use std::collections::VecDeque;
+use std::ffi::CString;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
+use std::time::Duration;
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+use snafu::{ResultExt, Snafu, ensure};
+
+use super::client::{self, ClientLog};
+use super::ffi::PartitionReader;
+use crate::config::{BrokerKind, Kafka};
+
+/// How long one question to the brokers (offsets, watermarks) may take: well below a tenth of `max.poll.interval.ms`.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How many main-queue events one call of [`Source::serve`] handles at most.
+const EVENTS_AT_ONCE: usize = 16;
+
+/// What can go wrong between a source and its brokers.
+#[derive(Debug, Snafu)]
+pub(crate) enum Error {
+    /// A setting cannot be had.
+    #[snafu(display("cannot put the consumer's settings together"))]
+    Settings {
+        /// Which.
+        source: client::Error,
+    },
+    /// librdkafka refused the settings.
+    #[snafu(display("cannot make a consumer for group {group}: check --client-config"))]
+    Create {
+        /// The group.
+        group: String,
+        /// librdkafka's word.
+        source: KafkaError,
+    },
+    /// The subscription was refused.
+    #[snafu(display("cannot subscribe group {group} to topic {topic}"))]
+    Subscribe {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: String,
+        /// librdkafka's word.
+        source: KafkaError,
+    },
+    /// Taking or giving back partitions was refused.
+    #[snafu(display("cannot take or give back partitions of topic {topic}"))]
+    Assign {
+        /// The topic.
+        topic: String,
+        /// librdkafka's word.
+        source: KafkaError,
+    },
+    /// A partition has no queue.
+    #[snafu(display("topic {topic} has no partition {partition}, although the group gave it to us"))]
+    NoPartition {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+    },
+    /// The committed offsets could not be read.
+    #[snafu(display("cannot read the committed offsets of group {group}"))]
+    ReadCommitted {
+        /// The group.
+        group: String,
+        /// librdkafka's word.
+        source: KafkaError,
+    },
+    /// The ends of a partition could not be read.
+    #[snafu(display("cannot read where partition {partition} of topic {topic} begins and ends"))]
+    ReadWatermarks {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// librdkafka's word.
+        source: KafkaError,
+    },
+    /// A commit could not be sent.
+    #[snafu(display("cannot commit offsets of group {group}"))]
+    Commit {
+        /// The group.
+        group: String,
+        /// librdkafka's word.
+        source: KafkaError,
+    },
+    /// The client cannot go on.
+    #[snafu(display("group {group} cannot go on reading topic {topic}; start it again"))]
+    Fatal {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: String,
+        /// librdkafka's word.
+        source: KafkaError,
+    },
+    /// A record came through the main queue although every partition has a queue of its own.
+    #[snafu(display("a record of topic {topic} came outside its partition's queue; start the consumer again"))]
+    Stray {
+        /// The topic.
+        topic: String,
+    },
+}
+
+impl Error {
+    /// Whether the same call may go through later.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::ReadCommitted { .. } | Self::ReadWatermarks { .. } | Self::Commit { .. } => true,
+            Self::Settings { .. }
+            | Self::Create { .. }
+            | Self::Subscribe { .. }
+            | Self::Assign { .. }
+            | Self::NoPartition { .. }
+            | Self::Fatal { .. }
+            | Self::Stray { .. } => false,
+        }
+    }
+}
+
+/// What the group and the brokers tell the member.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Event {
+    /// These partitions are to be started with [`Source::start`]; nothing else moves in the group until then.
+    Assigned(Vec<i32>),
+    /// These are to be given back with [`Source::give_back`]. `lost`: the group gave them to others already, and
+    /// nothing may be committed for them.
+    Revoked {
+        /// Which.
+        partitions: Vec<i32>,
+        /// Whether they are others' already.
+        lost: bool,
+    },
+    /// A commit was answered: for each partition the committed offset, or why not.
+    Committed(Vec<(i32, Result<i64, RDKafkaErrorCode>)>),
+    /// Something that the client mends by itself, in words.
+    Trouble(String),
+}
+
+/// Where a partition's log begins and ends: the first offset there is, and the one after the last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Bounds {
+    /// The first offset there is.
+    pub(crate) low: i64,
+    /// The offset after the last record.
+    pub(crate) high: i64,
+}
+
+/// A commit of one partition: the lowest unresolved offset, and what is said with it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Commit {
+    /// The partition.
+    pub(crate) partition: i32,
+    /// The offset to go on from.
+    pub(crate) offset: i64,
+    /// ASCII text kept with it.
+    pub(crate) metadata: String,
+}
+
+/// A group member; see the module.
+pub(crate) struct Source {
+    topic: String,
+    topic_name: CString,
+    group: String,
+    waker: Thread,
+    consumer: Arc<BaseConsumer<Member>>,
+}
+
+/// A reader of one partition of a [`Source`].
+pub(crate) type Reader = PartitionReader<Member>;
+
+impl Source {
+    /// Joins `group` for `topic`. `waker` is the thread that reads: it is unparked when something arrives.
+    pub(crate) fn join(kafka: &Kafka, group: &str, topic: &str, waker: Thread) -> Result<Self, Error> {
+        let consumer: BaseConsumer<Member> =
+            settings(kafka, group)?.create_with_context(Member::default()).context(CreateSnafu { group })?;
+        consumer.subscribe(&[topic]).context(SubscribeSnafu { group, topic })?;
+        let topic_name = CString::new(topic).unwrap_or_default();
+        Ok(Self { topic: topic.to_owned(), topic_name, group: group.to_owned(), waker, consumer: Arc::new(consumer) })
+    }
+
+    /// The last connection trouble in librdkafka's words.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.consumer.context().log.trouble()
+    }
+
+    /// Serves the main queue without waiting and returns what came of it. Call it every few milliseconds.
+    pub(crate) fn serve(&self) -> Result<Vec<Event>, Error> {
+        for _ in 0..EVENTS_AT_ONCE {
+            match self.consumer.poll(Duration::ZERO) {
+                None => {
+                    if self.consumer.context().is_empty() {
+                        break;
+                    }
+                }
+                Some(Ok(_)) => return StraySnafu { topic: &self.topic }.fail(),
+                Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
+                    return Err(source).context(FatalSnafu { group: &self.group, topic: &self.topic });
+                }
+                Some(Err(trouble)) => self.consumer.context().push(Event::Trouble(trouble.to_string())),
+            }
+        }
+        Ok(self.consumer.context().take())
+    }
+
+    /// The offsets that the group committed, with their metadata; `None` where there is no commit.
+    pub(crate) fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, Option<(i64, String)>)>, Error> {
+        let asked = self.list(partitions);
+        let answer =
+            self.consumer.committed_offsets(asked, ANSWER_WITHIN).context(ReadCommittedSnafu { group: &self.group })?;
+        let mut found = Vec::with_capacity(partitions.len());
+        for element in answer.elements() {
+            element.error().context(ReadCommittedSnafu { group: &self.group })?;
+            let commit = match element.offset() {
+                Offset::Offset(offset) => Some((offset, element.metadata().to_owned())),
+                Offset::Beginning | Offset::End | Offset::Stored | Offset::Invalid | Offset::OffsetTail(_) => None,
+            };
+            found.push((element.partition(), commit));
+        }
+        Ok(found)
+    }
+
+    /// Asks the partition's leader where its log begins and ends.
+    pub(crate) fn bounds(&self, partition: i32) -> Result<Bounds, Error> {
+        let (low, high) = self
+            .consumer
+            .fetch_watermarks(&self.topic, partition, ANSWER_WITHIN)
+            .context(ReadWatermarksSnafu { topic: &self.topic, partition })?;
+        Ok(Bounds { low, high })
+    }
+
+    /// Takes the partitions that [`Event::Assigned`] named, each from the offset given, and answers with their readers.
+    pub(crate) fn start(&self, starts: &[(i32, i64)]) -> Result<Vec<Reader>, Error> {
+        let mut readers = Vec::with_capacity(starts.len());
+        let mut list = TopicPartitionList::with_capacity(starts.len());
+        for &(partition, offset) in starts {
+            let reader = Reader::detach(&self.consumer, &self.topic, partition, self.waker.clone());
+            ensure!(reader.is_some(), NoPartitionSnafu { topic: &self.topic, partition });
+            readers.extend(reader);
+            list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))
+                .context(AssignSnafu { topic: &self.topic })?;
+        }
+        match self.consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list),
+            RebalanceProtocol::Eager | RebalanceProtocol::None => self.consumer.assign(&list),
+        }
+        .context(AssignSnafu { topic: &self.topic })?;
+        Ok(readers)
+    }
+
+    /// Gives back what [`Event::Revoked`] named. Their readers must be dropped before.
+    pub(crate) fn give_back(&self, partitions: &[i32]) -> Result<(), Error> {
+        match self.consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => self.consumer.incremental_unassign(&self.list(partitions)),
+            RebalanceProtocol::Eager | RebalanceProtocol::None => self.consumer.unassign(),
+        }
+        .context(AssignSnafu { topic: &self.topic })
+    }
+
+    /// Whether the group already gave this member's partitions to others.
+    pub(crate) fn is_assignment_lost(&self) -> bool {
+        self.consumer.assignment_lost()
+    }
+
+    /// Sends a commit; the answer comes as [`Event::Committed`].
+    pub(crate) fn commit(&self, commits: &[Commit]) -> Result<(), Error> {
+        self.send_commit(commits, CommitMode::Async)
+    }
+
+    /// Commits and waits for the answer.
+    pub(crate) fn commit_and_wait(&self, commits: &[Commit]) -> Result<(), Error> {
+        self.send_commit(commits, CommitMode::Sync)
+    }
+
+    fn send_commit(&self, commits: &[Commit], mode: CommitMode) -> Result<(), Error> {
+        let mut list = TopicPartitionList::with_capacity(commits.len());
+        for commit in commits {
+            let mut element = list.add_partition(&self.topic, commit.partition);
+            element.set_metadata(&commit.metadata);
+            element.set_offset(Offset::Offset(commit.offset)).context(CommitSnafu { group: &self.group })?;
+        }
+        self.consumer.commit(&list, mode).context(CommitSnafu { group: &self.group })
+    }
+
+    /// The end of the reader's partition as of the last fetch.
+    pub(crate) fn known_end(&self, reader: &Reader) -> Option<i64> {
+        reader.known_end(&self.topic_name)
+    }
+
+    /// Starts to leave the group: the last [`Event::Revoked`] follows.
+    pub(crate) fn leave(&self) {
+        self.consumer.unsubscribe();
+    }
+
+    fn list(&self, partitions: &[i32]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for &partition in partitions {
+            list.add_partition(&self.topic, partition);
+        }
+        list
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.consumer.context().closing.store(true, Ordering::Release);
+    }
+}
+
+/// The settings of every consumer of a group; docs/adr and facts give each its reason.
+fn settings(kafka: &Kafka, group: &str) -> Result<ClientConfig, Error> {
+    let mut config = client::base(kafka, "consumer").context(SettingsSnafu)?;
+    config
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("topic.metadata.refresh.interval.ms", "30000")
+        .set("queued.min.messages", "20000")
+        .set("queued.max.messages.kbytes", "4096")
+        .set_log_level(RDKafkaLogLevel::Info);
+    match kafka.broker_kind {
+        BrokerKind::Kafka => {
+            config
+                .set("auto.offset.reset", "error")
+                .set("fetch.queue.backoff.ms", "1")
+                .set("fetch.wait.max.ms", "50")
+                .set("partition.assignment.strategy", "cooperative-sticky")
+                .set("session.timeout.ms", "10000")
+                .set("heartbeat.interval.ms", "3000");
+        }
+        // It sleeps through a long poll, answers resets from an old log start, and re-forms classic groups slowly.
+        BrokerKind::Embedded => {
+            config
+                .set("auto.offset.reset", "earliest")
+                .set("fetch.queue.backoff.ms", "5")
+                .set("fetch.wait.max.ms", "10")
+                .set("fetch.error.backoff.ms", "0")
+                .set("group.protocol", "consumer");
+        }
+    }
+    client::override_with(&mut config, kafka);
+    Ok(config)
+}
+
+/// The consumer's context: keeps what happens until [`Source::serve`] takes it.
+#[derive(Default)]
+pub(crate) struct Member {
+    events: Mutex<VecDeque<Event>>,
+    /// Set when the source is dropped: whatever the group still asks is answered by giving everything back.
+    closing: AtomicBool,
+    log: ClientLog,
+}
+
+impl Member {
+    fn push(&self, event: Event) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+    }
+
+    fn take(&self) -> Vec<Event> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// An assignment that arrives while closing is taken, so that the group can take it back.
+    fn take_for_closing(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let taken = match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
+            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
+        };
+        if let Err(error) = taken {
+            tracing::debug!(target: "kafka", %error, "taking partitions while closing");
+        }
+    }
+
+    /// What to do when nobody is left to ask.
+    fn give_up(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let given_back = match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+        };
+        if let Err(error) = given_back {
+            tracing::debug!(target: "kafka", %error, "giving partitions back while closing");
+        }
+    }
+}
+
+impl ClientContext for Member {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.log.log(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.log.error(error, reason);
+    }
+}
+
+impl ConsumerContext for Member {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let partitions = list.elements().iter().map(TopicPartitionListElem::partition).collect();
+        if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            if self.closing.load(Ordering::Acquire) {
+                self.take_for_closing(consumer, list);
+            } else {
+                self.push(Event::Assigned(partitions));
+            }
+        } else if self.closing.load(Ordering::Acquire) {
+            self.give_up(consumer, list);
+        } else {
+            self.push(Event::Revoked { partitions, lost: consumer.assignment_lost() });
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        let failed = result.err().and_then(|error| error.rdkafka_error_code());
+        let elements = offsets.elements();
+        let answers = elements.iter().map(|element| {
+            let answer = match (element.error(), failed, element.offset()) {
+                (Err(error), _, _) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)),
+                (Ok(()), Some(code), _) => Err(code),
+                (Ok(()), None, Offset::Offset(offset)) => Ok(offset),
+                (Ok(()), None, _) => Err(RDKafkaErrorCode::NoOffset),
+            };
+            (element.partition(), answer)
+        });
+        self.push(Event::Committed(answers.collect()));
+    }
+}
