@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn test_blocks_end_with_their_item() {
+    fn a_block_of_tests_ends_with_its_item() {
         let text = "\
 fn a() {}
 #[cfg(test)]
