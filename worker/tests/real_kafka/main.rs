@@ -1,0 +1,14 @@
+//! Tests against a real Apache Kafka broker: what the embedded one cannot show (restarts with data, evicted members,
+//! auto-creation, several processes in a group).
+//!
+//! Each test opens with `let Some(broker) = Broker::shared() else { return };`: where Java or Maven is missing it says
+//! `SKIPPED` on stderr and passes, but fails under `CI=true`. Tests share the broker and never a topic or a group
+//! (`topic::unique`). Deliberately no knowledge of the worker's inside: it is a process here, seen from its edges.
+
+mod broker;
+mod guard;
+mod process;
+mod topic;
+mod wait;
+
+mod harness;
