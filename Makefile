@@ -1,0 +1,104 @@
+# Every command a person or CI runs. `make` lists them.
+SHELL := bash
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Tests and the demo do without TLS: it builds OpenSSL from source, one to two minutes and perl.
+PLAIN := --no-default-features
+# Arguments for the demo: make demo ARGS="--orders 1000 --rate 0"
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##### See it run
+
+.PHONY: demo
+demo: ## the whole pipeline in one process, no Kafka needed; ARGS="--orders 1000 --rate 0"
+	@testbed/needs cargo cc c++ make bash
+	@cargo build --release $(PLAIN) --package worker
+	@$(TARGET)/release/worker demo $(ARGS)
+
+.PHONY: build
+build: ## all crates, for development, without TLS
+	cargo build --workspace --all-targets $(PLAIN)
+
+.PHONY: release-build
+release-build: ## the worker as it is shipped, with TLS (needs perl)
+	@testbed/needs cargo cc c++ make perl
+	ORDERPIPELINE_REVISION=$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown) \
+	  cargo build --release --locked --package worker
+	@ls -l $(TARGET)/release/worker
+
+##### Test it
+
+# Each step with the seconds it may take on two cores and nothing built yet.
+.PHONY: test
+test: ## lint, unit, kafka-test; ends with "N passed, N failed"; with CI=true a skip is a failure
+	@testbed/run-steps lint=900 unit=1200 kafka-test=900
+
+.PHONY: lint
+lint: format-check clippy tidy deny shellcheck yamllint ## everything that reads the code without running it
+
+.PHONY: unit
+unit: ## laws, golden files, conversations and the embedded broker
+	@testbed/needs cargo cc c++ make
+	cargo test --workspace --exclude tidy $(PLAIN)
+
+.PHONY: kafka-test
+kafka-test: ## integration tests on an Apache Kafka broker (needs java 17 and mvn)
+	@testbed/needs cargo cc c++ make
+	@testbed/or-skip kafka-test testbed/kafka/up.sh --check -- \
+	  cargo test --package worker $(PLAIN) --test real_kafka
+
+##### Parts of lint
+
+.PHONY: format
+format: ## rewrite the sources as rustfmt wants them
+	cargo fmt --all
+
+.PHONY: format-check
+format-check:
+	cargo fmt --all --check
+
+.PHONY: clippy
+clippy:
+	cargo clippy --workspace --all-targets $(PLAIN) -- --deny warnings
+	@testbed/or-skip lint testbed/needs perl -- cargo clippy --package worker --all-targets -- --deny warnings
+
+.PHONY: tidy
+tidy:
+	cargo test --package tidy
+
+.PHONY: deny
+deny:
+	@testbed/with-tool cargo-deny --workspace check --hide-inclusion-graph bans licenses sources
+
+.PHONY: shellcheck
+shellcheck:
+	@testbed/with-tool shellcheck $$(grep -rlIE '^#!.*\b(ba)?sh$$' --exclude-dir={target,.git,.cache} .)
+
+.PHONY: yamllint
+yamllint:
+	@testbed/with-tool yamllint --strict .
+
+##### Keep it
+
+.PHONY: generate
+generate: ## rewrite the generated files that tests compare with
+	UPDATE_GENERATED=1 cargo test --workspace --exclude tidy $(PLAIN) generated
+
+.PHONY: kafka-up
+kafka-up: ## start an Apache Kafka broker on 127.0.0.1:9092 (needs java 17 and mvn)
+	@testbed/kafka/up.sh
+
+.PHONY: kafka-down
+kafka-down: ## stop that broker and remove its data
+	@testbed/kafka/down.sh --purge
+
+.PHONY: clean
+clean: ## remove what was built; downloads in the cache stay
+	cargo clean
