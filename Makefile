@@ -79,7 +79,7 @@ deny:
 
 .PHONY: shellcheck
 shellcheck:
-	@testbed/with-tool shellcheck $$(grep -rlIE '^#!.*\b(ba)?sh$$' --exclude-dir={target,.git,.cache} .)
+	@testbed/with-tool shellcheck $$(grep -rlIE '^#!.*\b(ba)?sh$$' --exclude='*.rs' --exclude-dir={target,.git,.cache} .)
 
 .PHONY: yamllint
 yamllint:

@@ -20,13 +20,15 @@ const READS: [&str; 10] = [
 ];
 
 /// Files that may, each with what it reads and why.
-const READERS: [&str; 3] = [
+const READERS: [&str; 4] = [
     // librdkafka calls its log callback from threads of its own, with no time to pass in.
     "worker/src/kafka/client.rs",
     // The one clock of the worker.
     "worker/src/clock.rs",
     // Deadlines of tests that wait for a condition.
-    "worker/tests/waiting/mod.rs",
+    "worker/tests/real_kafka/wait.rs",
+    // Asks whether this is CI, where a skip is a failure.
+    "worker/tests/real_kafka/broker.rs",
 ];
 
 /// Benchmarks measure time; they are not shipped.

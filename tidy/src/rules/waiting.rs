@@ -9,7 +9,7 @@ use crate::{Tree, Violation};
 const SLEEPS: [&str; 2] = ["thread::sleep", "time::sleep"];
 
 /// Files that may: they poll a condition until a deadline and say what they saw when it passed.
-const WAITERS: [&str; 1] = ["worker/tests/waiting/mod.rs"];
+const WAITERS: [&str; 1] = ["worker/tests/real_kafka/wait.rs"];
 
 /// Sleeps in tests.
 pub fn sleeping_tests(tree: &Tree) -> Vec<Violation> {
