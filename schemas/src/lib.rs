@@ -5,3 +5,4 @@ pub mod codec;
 pub mod order;
 
 pub mod failure;
+pub mod settings;

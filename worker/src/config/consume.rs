@@ -3,7 +3,7 @@
 //! Deliberately plain numbers for the retry policy: the engine makes its own checked policy of them.
 use std::time::Duration;
 
-use super::{Amount, Common};
+use super::{Common, DecimalPrice};
 
 /// `worker consume`.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Consume {
     /// What is done with each order.
     pub handler: Handler,
     /// An order above this is `invalid`, in its own currency.
-    pub max_price: Option<Amount>,
+    pub max_price: Option<DecimalPrice>,
     /// When to try again.
     pub retry: Retry,
     /// After this a running handler is cancelled; class `transient`.
@@ -54,7 +54,7 @@ pub struct Simulate {
     /// Share of orders that fail for good, 0..=100.
     pub permanent_percent: f64,
     /// Every try of an order above this fails, in its own currency.
-    pub fail_above_price: Option<Amount>,
+    pub fail_above_price: Option<DecimalPrice>,
     /// Which orders and tries fail.
     pub seed: u64,
 }

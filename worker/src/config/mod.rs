@@ -1,20 +1,18 @@
 //! What each role needs to know, checked once: the roles take these types and never doubt them again.
 //!
 //! Deliberately holds no passwords (only the files they are in, which may change while we run) and opens no connection.
-mod amount;
 mod client;
 mod common;
 mod consume;
+mod decimal_price;
 mod produce;
 mod small_roles;
 
-pub use amount::{Amount, AmountError};
 pub use client::{BrokerKind, Kafka, Sasl, SaslMechanism, Security, SecurityProtocol};
 pub use common::{Common, LogFormat, Registration, Registry, StateMode, Topics};
 pub use consume::{Consume, Handler, Ordering, Retry, Simulate, StartFrom};
-pub use produce::{
-    Compression, Encoding, Generator, Input, InputFormat, OnBadLine, Orders, Pace, Produce, SchemaVersion,
-};
+pub use decimal_price::{DecimalPrice, DecimalPriceError};
+pub use produce::{Compression, Generator, Input, InputFormat, OnBadLine, Orders, Pace, Produce};
 pub use small_roles::{CheckSchemas, DeadLetters, Demo, Prepare, PrepareTask, TopicShape};
 
 /// The checked configuration of the one command that was asked for.

@@ -5,7 +5,9 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Amount, Common};
+use schemas::codec::{Encoding, SchemaVersion};
+
+use super::{Common, DecimalPrice};
 
 /// `worker produce`.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +22,7 @@ pub struct Produce {
     pub pace: Pace,
     /// How batches are compressed.
     pub compression: Compression,
-    /// What the bytes of a record look like.
+    /// What the bytes of a record look like; never Confluent's frame, which needs a registry.
     pub encoding: Encoding,
     /// Which order schema is written.
     pub schema_version: SchemaVersion,
@@ -35,8 +37,8 @@ pub enum Orders {
     Read {
         /// From where.
         input: Input,
-        /// In which notation.
-        format: InputFormat,
+        /// In which notation; absent for standard input: its first byte that is no space tells (`{` = NDJSON).
+        format: Option<InputFormat>,
         /// What becomes of a line that is no order.
         on_bad_line: OnBadLine,
     },
@@ -50,9 +52,9 @@ pub struct Generator {
     /// Products are `P1` .. `P<products>`; at least 1.
     pub products: u32,
     /// Lowest price.
-    pub min_price: Amount,
+    pub min_price: DecimalPrice,
     /// Highest price; not below the lowest.
-    pub max_price: Amount,
+    pub max_price: DecimalPrice,
     /// Order ids are this and a number of at least six digits, from 1.
     pub id_prefix: String,
 }
@@ -110,26 +112,6 @@ pub enum Compression {
     Lz4,
     /// Zstandard
     Zstd,
-}
-
-/// What the bytes of a record look like. Confluent's frame needs a registry, which this release has not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Encoding {
-    /// The Avro datum and nothing else.
-    #[default]
-    Bare,
-    /// `C3 01`, the schema's fingerprint, the datum.
-    SingleObject,
-}
-
-/// Which order schema is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SchemaVersion {
-    /// order.v1.avsc: id, product, price.
-    V1,
-    /// order.v2.avsc: quantity, currency, time and minor units besides.
-    #[default]
-    V2,
 }
 
 impl Compression {

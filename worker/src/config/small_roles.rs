@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Common, Input, InputFormat, OnBadLine, Pace, Simulate};
+use super::{Common, Orders, Pace, Retry, Simulate};
 
 /// `worker dead-letters`.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,10 +79,12 @@ pub struct Demo {
     pub orders: Option<NonZeroU64>,
     /// How fast.
     pub pace: Pace,
-    /// Read orders from here instead of making them up.
-    pub input: Option<(Input, InputFormat, OnBadLine)>,
+    /// Where they come from.
+    pub source: Orders,
     /// Which tries fail.
     pub simulate: Simulate,
+    /// When to try again.
+    pub retry: Retry,
 }
 
 impl Demo {
