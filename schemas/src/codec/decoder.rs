@@ -1,8 +1,11 @@
 //! Bytes to a raw order: recognises the encoding, finds the writer's schema, runs its plan.
 //!
-//! Deliberately no check of what the order says: that is [`RawOrder::check`].
+//! Deliberately no check of what the order says: that is [`RawOrder::check`]. And no registry: schemas are handed in.
 
-use super::{DecodeError, DecodeReason, RawOrder, SchemaError};
+use super::compile::{Reader, compile};
+use super::fallback::Scratch;
+use super::fingerprint::fingerprint;
+use super::{DecodeError, DecodeReason, RawOrder, SchemaError, SchemaVersion, WriterSchema, frame, layout, schema};
 
 /// How many records each way of decoding took; failed ones are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,18 +21,53 @@ pub struct DecodePaths {
 /// Decodes orders. One for each thread: it counts, and the fall-back keeps a buffer in it.
 #[derive(Debug)]
 pub struct Decoder {
+    /// The writer's schema that was given; without one, version 2 and 1.
+    given: Option<Reader>,
+    /// Schemas that single objects name.
+    fingerprints: Vec<(u64, Named)>,
+    /// Whether 0x00 always begins a Confluent frame.
+    with_registry: bool,
+    /// Sorted by id.
+    registered: Vec<Registered>,
+    /// Where in `registered` the last record's schema was.
+    last: usize,
     paths: DecodePaths,
+    scratch: Scratch,
+}
+
+/// What a fingerprint stands for.
+#[derive(Clone, Copy, Debug)]
+enum Named {
+    V1,
+    V2,
+    Given,
+}
+
+#[derive(Debug)]
+struct Registered {
+    id: u32,
+    /// `None`: it is not the schema of an order.
+    reader: Option<Reader>,
+}
+
+/// How well bytes fit the schemas of bare records.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    Order,
+    EmptyId,
+    Not,
 }
 
 impl Decoder {
     /// A decoder that is told its writer's schema instead of asking a registry: C3 01 and a known fingerprint; else bare
     /// with `writer_schema` (or version 2, then 1); if that does not fit exactly or its order id is empty, and the record
-    /// begins with 0x00, the same behind the frame.
+    /// begins with 0x00, the same behind the frame. A bare record that fits exactly but for its empty id, with nothing
+    /// better behind the frame, is an order without an id, which [`RawOrder::check`] refuses.
     ///
     /// # Errors
     /// When the writer's schema is not one of an order.
-    pub fn without_registry(_writer_schema: Option<&str>) -> Result<Decoder, SchemaError> {
-        Ok(Decoder { paths: DecodePaths::default() })
+    pub fn without_registry(writer_schema: Option<&str>) -> Result<Decoder, SchemaError> {
+        Decoder::new(writer_schema, false)
     }
 
     /// A decoder in which 0x00 always begins a Confluent frame; all else is as [without](Decoder::without_registry).
@@ -37,29 +75,181 @@ impl Decoder {
     ///
     /// # Errors
     /// When the writer's schema is not one of an order.
-    pub fn with_registry(_writer_schema: Option<&str>) -> Result<Decoder, SchemaError> {
-        Ok(Decoder { paths: DecodePaths::default() })
+    pub fn with_registry(writer_schema: Option<&str>) -> Result<Decoder, SchemaError> {
+        Decoder::new(writer_schema, true)
+    }
+
+    fn new(writer_schema: Option<&str>, with_registry: bool) -> Result<Decoder, SchemaError> {
+        let mut fingerprints = Vec::new();
+        let mut name = |schema: &apache_avro::Schema, named| {
+            fingerprints.push((fingerprint(schema), named));
+            // What writers use whose library is ours.
+            let theirs = schema.fingerprint::<apache_avro::rabin::Rabin>().bytes;
+            fingerprints.extend(theirs.try_into().ok().map(|bytes| (u64::from_le_bytes(bytes), named)));
+        };
+        let given = writer_schema.map(schema::parse).transpose()?;
+        given.iter().for_each(|schema| name(schema, Named::Given));
+        name(&SchemaVersion::V2.schema(), Named::V2);
+        name(&SchemaVersion::V1.schema(), Named::V1);
+        let given = given.map(compile).transpose()?;
+        let (registered, last, paths, scratch) = (Vec::new(), 0, DecodePaths::default(), Scratch::default());
+        Ok(Decoder { given, fingerprints, with_registry, registered, last, paths, scratch })
     }
 
     /// Makes a registry's schema known by its id. After an error, records of that id are `unusable-schema`.
     ///
     /// # Errors
     /// When the schema is not one of an order.
-    pub fn add_schema(&mut self, _id: u32, _schema: &str) -> Result<(), SchemaError> {
-        Ok(())
+    pub fn add_schema(&mut self, id: u32, schema: &str) -> Result<(), SchemaError> {
+        let reader = schema::parse(schema).and_then(compile);
+        let (reader, outcome) = match reader {
+            Ok(reader) => (Some(reader), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        match self.position(id) {
+            Ok(position) => self.registered[position].reader = reader,
+            Err(position) => self.registered.insert(position, Registered { id, reader }),
+        }
+        outcome
     }
 
-    /// What the writer wrote.
-    ///
-    /// # Errors
-    /// When the bytes are not exactly one record of a known schema.
-    pub fn decode<'a>(&'a mut self, _bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
-        Err(DecodeError::new(DecodeReason::Empty, None))
+    /// Whether a schema id was added, usable or not.
+    #[must_use]
+    pub fn knows(&self, id: u32) -> bool {
+        self.position(id).is_ok()
+    }
+
+    fn position(&self, id: u32) -> Result<usize, usize> {
+        self.registered.binary_search_by_key(&id, |registered| registered.id)
     }
 
     /// How many records went which way.
     #[must_use]
     pub fn paths(&self) -> DecodePaths {
         self.paths
+    }
+
+    /// What the writer wrote.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly one record of a known schema.
+    #[inline]
+    pub fn decode<'a>(&'a mut self, bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
+        match bytes {
+            [] => Err(DecodeError::new(DecodeReason::Empty, None)),
+            [frame::CONFLUENT_MAGIC, ..] if self.with_registry => self.decode_frame(bytes),
+            [frame::CONFLUENT_MAGIC, ..] => self.decode_bare_or_frame(bytes),
+            [first, second, ..] if [*first, *second] == frame::SINGLE_OBJECT_MARK => self.decode_single_object(bytes),
+            _bare => self.decode_bare(bytes, None).map_err(|reason| DecodeError::new(reason, None)),
+        }
+    }
+
+    /// A Confluent frame whose id is looked up.
+    fn decode_frame<'a>(&'a mut self, bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
+        let (id, record) = frame::split_confluent(bytes).ok_or(DecodeError::new(DecodeReason::ShortFrame, None))?;
+        let refuse = |reason| DecodeError::new(reason, Some(id));
+        if self.registered.get(self.last).is_none_or(|last| last.id != id) {
+            self.last = self.position(id).map_err(|_absent| refuse(DecodeReason::UnknownSchemaId))?;
+        }
+        let reader = self.registered[self.last].reader.as_ref();
+        let reader = reader.ok_or(refuse(DecodeReason::UnusableSchema))?;
+        let order = read(reader, record, WriterSchema::Registered, &mut self.scratch, &mut self.paths);
+        order.map(|order| RawOrder { schema_id: Some(id), ..order }).map_err(refuse)
+    }
+
+    /// A record that begins with 0x00: an order with an empty id, or a frame that no registry explains.
+    fn decode_bare_or_frame<'a>(&'a mut self, bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
+        let bare = self.fit(bytes);
+        let frame = frame::split_confluent(bytes).filter(|(_id, record)| match bare {
+            Fit::Order => false,
+            Fit::EmptyId => self.fit(record) == Fit::Order,
+            Fit::Not => true,
+        });
+        match frame {
+            None => self.decode_bare(bytes, None).map_err(|reason| DecodeError::new(reason, None)),
+            Some((id, record)) => {
+                let looks_framed = DecodeError::new(DecodeReason::LooksConfluentFramed, Some(id));
+                self.decode_bare(record, Some(id)).map_err(|_reason| looks_framed)
+            }
+        }
+    }
+
+    /// A record that begins like a single object; where the fingerprint is not known it may still be a bare one.
+    fn decode_single_object<'a>(&'a mut self, bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
+        let split = frame::split_single_object(bytes);
+        let known = split.and_then(|(fingerprint, record)| {
+            let (_, named) = self.fingerprints.iter().find(|(known, _named)| *known == fingerprint)?;
+            Some((*named, record))
+        });
+        let Some((named, record)) = known else {
+            let unknown = split.map(|_split| DecodeReason::UnknownFingerprint);
+            return self.decode_bare(bytes, None).map_err(|reason| DecodeError::new(unknown.unwrap_or(reason), None));
+        };
+        let (reader, schema) = match (named, &self.given) {
+            (Named::Given, Some(given)) => (given, WriterSchema::Configured),
+            (Named::V1, _) => (&Reader::V1, WriterSchema::V1),
+            (Named::V2 | Named::Given, _) => (&Reader::V2, WriterSchema::V2),
+        };
+        let order = read(reader, record, schema, &mut self.scratch, &mut self.paths);
+        order.map_err(|reason| DecodeError::new(reason, None))
+    }
+
+    /// A record with nothing before it, or behind a frame that is taken off.
+    #[inline]
+    fn decode_bare<'a>(&'a mut self, record: &'a [u8], id: Option<u32>) -> Result<RawOrder<'a>, DecodeReason> {
+        let order = match &self.given {
+            None => {
+                let order = layout::read_either(record)?;
+                self.paths.exact += 1;
+                order
+            }
+            Some(given) => read(given, record, WriterSchema::Configured, &mut self.scratch, &mut self.paths)?,
+        };
+        Ok(RawOrder { schema_id: id, ..order })
+    }
+
+    /// How well bytes fit as a bare record; counts nothing.
+    fn fit(&mut self, record: &[u8]) -> Fit {
+        let paths = self.paths;
+        let fit = match self.decode_bare(record, None) {
+            Ok(order) if order.order_id.is_empty() => Fit::EmptyId,
+            Ok(_order) => Fit::Order,
+            Err(_reason) => Fit::Not,
+        };
+        self.paths = paths;
+        fit
+    }
+}
+
+/// Reads a record by its schema and counts the way it took.
+#[inline]
+fn read<'a>(
+    reader: &'a Reader,
+    record: &'a [u8],
+    schema: WriterSchema,
+    scratch: &'a mut Scratch,
+    paths: &mut DecodePaths,
+) -> Result<RawOrder<'a>, DecodeReason> {
+    match reader {
+        Reader::V1 => {
+            let order = layout::read_v1(record, schema)?;
+            paths.exact += 1;
+            Ok(order)
+        }
+        Reader::V2 => {
+            let order = layout::read_v2(record, schema)?;
+            paths.exact += 1;
+            Ok(order)
+        }
+        Reader::Plan(plan) => {
+            let order = plan.read(record, schema)?;
+            paths.plan += 1;
+            Ok(order)
+        }
+        Reader::Fallback(fallback) => {
+            fallback.read(record, scratch)?;
+            paths.fallback += 1;
+            Ok(scratch.view(schema))
+        }
     }
 }

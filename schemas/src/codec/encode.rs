@@ -16,6 +16,17 @@ pub enum Encoding {
     Confluent(u32),
 }
 
+impl Encoding {
+    /// The schema id of its frame.
+    #[must_use]
+    pub fn schema_id(self) -> Option<u32> {
+        match self {
+            Encoding::Confluent(id) => Some(id),
+            Encoding::Bare | Encoding::SingleObject => None,
+        }
+    }
+}
+
 /// Writes orders in one version and one encoding.
 #[derive(Clone, Debug)]
 pub struct Encoder {
@@ -72,4 +83,62 @@ fn long(number: i64, out: &mut Vec<u8>) {
         rest >>= 7;
     }
     out.push(rest as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Decoder, WriterSchema};
+    use crate::order::{Currency, Money, Text};
+    use proptest::prelude::*;
+
+    /// Orders that keep every rule.
+    fn valid_orders() -> impl Strategy<Value = (String, String, i64, i32, String, i64)> {
+        let currencies = proptest::sample::select(&["USD", "EUR", "JPY", "KWD"][..]).prop_map(String::from);
+        (".{1,40}", ".{1,40}", 0..=9_000_000_000_000_i64, 1..=i32::MAX, currencies, any::<i64>())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            (id, product, minor, quantity, currency, created_at_milliseconds) in valid_orders(),
+            version in proptest::sample::select(&SchemaVersion::ALL[..]),
+            encoding in proptest::sample::select(&[Encoding::Bare, Encoding::SingleObject, Encoding::Confluent(7)][..]),
+        ) {
+            let (currency, quantity, created_at_milliseconds) = match version {
+                SchemaVersion::V1 => (Currency::USD, 1, 0),
+                SchemaVersion::V2 => {
+                    (Currency::parse(currency.as_bytes()).expect("a code"), quantity, created_at_milliseconds)
+                }
+            };
+            let (order_id, product) = (Text::from(id.as_str()), Text::from(product.as_str()));
+            let price = Money::from_minor(minor);
+            let order = Order { order_id, product, price, quantity, currency, created_at_milliseconds };
+            let mut bytes = Vec::new();
+            Encoder::new(version, encoding).encode(&order, &mut bytes);
+            let mut decoder = Decoder::without_registry(None).expect("our own schemas");
+            let raw = decoder.decode(&bytes).expect("our own bytes");
+            let expected = match version {
+                SchemaVersion::V1 => WriterSchema::V1,
+                SchemaVersion::V2 => WriterSchema::V2,
+            };
+            prop_assert_eq!((raw.schema, raw.schema_id), (expected, encoding.schema_id()));
+            prop_assert_eq!(raw.check(), Ok(order));
+        }
+    }
+
+    #[test]
+    fn orders_are_appended() {
+        let order = Order {
+            order_id: Text::from("1"),
+            product: Text::from("P"),
+            price: Money::from_minor(5500),
+            quantity: 1,
+            currency: Currency::USD,
+            created_at_milliseconds: 0,
+        };
+        let mut out = vec![9];
+        Encoder::new(SchemaVersion::V1, Encoding::Confluent(258)).encode(&order, &mut out);
+        assert_eq!(out, [&[9, 0, 0, 0, 1, 2, 2, b'1', 2, b'P'][..], &55.0_f64.to_le_bytes()].concat());
+    }
 }

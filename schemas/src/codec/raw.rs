@@ -90,6 +90,21 @@ pub enum InvalidOrder {
 }
 
 impl<'a> RawOrder<'a> {
+    /// No id, product or price, and the defaults of `order.v2.avsc` for the rest.
+    #[inline]
+    pub(crate) fn with_defaults(schema: WriterSchema) -> RawOrder<'a> {
+        RawOrder {
+            order_id: Text::default(),
+            product: Text::default(),
+            price: RawPrice::Missing,
+            quantity: 1,
+            currency: Text::from("USD"),
+            created_at_milliseconds: 0,
+            schema,
+            schema_id: None,
+        }
+    }
+
     /// Checks the rules: id and product not empty, a currency code, a quantity of at least 1, a price that is one.
     ///
     /// # Errors

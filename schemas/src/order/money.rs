@@ -8,7 +8,9 @@ use snafu::{OptionExt, Snafu, ensure};
 
 use super::Currency;
 
-/// The largest price that is taken, in major units: below it a `double` still tells cents apart.
+/// The largest price that is taken, in major units; in minor units of any currency it fits 64 bits.
+///
+/// A `double` tells cents apart up to 2^45 (3.5e13); above, only the exact field of version 2 does.
 pub const MAXIMUM_PRICE_MAJOR: i64 = 90_000_000_000_000;
 
 /// A price in minor units of a currency that stands beside it.
@@ -124,7 +126,8 @@ impl Money {
         Money::price_from_minor(minor, currency)
     }
 
-    /// The price in major units, for writers of `double`; rounding it back gives the same minor units below 2^53.
+    /// The price in major units, for writers of `double`; [`from_f64`](Money::from_f64) gives the same cents back up to
+    /// 2^45 major units.
     #[inline]
     #[must_use]
     pub fn to_f64(self, currency: Currency) -> f64 {
@@ -245,7 +248,7 @@ mod tests {
         }
 
         #[test]
-        fn money_survives_the_way_through_a_double(minor in 0..=9_000_000_000_000_000_i64) {
+        fn money_survives_the_way_through_a_double(minor in 0..=100_i64 << 45) {
             let money = Money::from_minor(minor);
             prop_assert_eq!(Money::from_f64(money.to_f64(Currency::USD), Currency::USD), Ok(money));
         }
