@@ -1,9 +1,14 @@
 //! The roles of the order pipeline, as a library: the binary is its only shipped user, tests and benchmarks the others.
 //!
 //! Deliberately no stable API: what others may rely on is the command line, the topics and the metrics.
+pub mod clock;
 pub mod config;
 #[expect(dead_code, reason = "the consume role that uses all of it is being built")]
 pub(crate) mod consumer;
 #[expect(dead_code, reason = "the roles that use all of it are being built")]
 pub(crate) mod kafka;
+pub mod metrics;
+pub mod report;
 pub mod roles;
+pub mod screen;
+pub mod source;

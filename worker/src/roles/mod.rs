@@ -14,6 +14,12 @@ pub mod demo;
 pub mod prepare;
 pub mod produce;
 
+mod context;
+mod standalone;
+
+pub use context::{RoleContext, StatusBoard};
+pub use standalone::{Outcome, standalone};
+
 /// How a role that ran to its end ended; the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
