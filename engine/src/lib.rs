@@ -3,17 +3,24 @@
 //! Deliberately without a clock, I/O, threads or randomness: time comes in as an argument, effects go out as values.
 //! Read `partition` first: the other modules are the parts it joins.
 
-pub mod breaker;
-pub mod commit_pointer;
-pub mod failure;
-pub mod faults;
-pub mod lanes;
 pub mod outcome;
 pub mod partition;
+
 pub mod retry;
-pub mod slab;
-pub mod snapshot;
 pub mod time;
-pub mod timer;
+
+mod lanes;
+mod slab;
+mod timer;
+mod window;
+
 pub mod totals;
-pub mod window;
+
+pub mod commit_pointer;
+pub mod snapshot;
+
+pub mod breaker;
+pub mod faults;
+
+pub use schemas::failure;
+pub use slab::Ticket;

@@ -9,13 +9,13 @@ mod ready;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     lanes::Lanes,
     outcome::{Admission, Failure, History, Lane, Outcome, Stored, Verdict},
     retry::{Decision, Past, RetryPolicy, decide},
-    slab::{Entry, Slab, State, Ticket, Trail},
+    slab::{Entry, Queue, Slab, State, Ticket, Trail},
     snapshot::Counters,
     time::Time,
     timer::Timer,
@@ -70,7 +70,7 @@ pub struct Partition<R> {
     slab: Slab<R>,
     lanes: Lanes,
     timer: Timer,
-    ready: VecDeque<u32>,
+    ready: Queue,
     successor_is_next: bool,
     stored_bytes: usize,
     occupancy: Occupancy,
@@ -92,8 +92,8 @@ impl<R: Stored> Partition<R> {
             restored: BTreeMap::new(),
             slab: Slab::new(assignment),
             lanes: Lanes::default(),
-            timer: Timer::default(),
-            ready: VecDeque::new(),
+            timer: Timer::new(),
+            ready: Queue::new(),
             successor_is_next: false,
             stored_bytes: 0,
             occupancy: Occupancy::default(),
@@ -109,7 +109,7 @@ impl<R: Stored> Partition<R> {
         if offset < self.next {
             return Admission::Done;
         }
-        if (self.next < self.window.end() || !self.resolved_ahead.is_empty()) && self.is_resolved_by_past(offset) {
+        if self.has_past() && self.is_resolved_by_past(offset) {
             return Admission::Done;
         }
         if !self.fits(offset, bytes) {
@@ -117,9 +117,13 @@ impl<R: Stored> Partition<R> {
         }
         let shut = match lane {
             Lane::Own => false,
-            Lane::Shared(hash) => self.lanes.is_shut(hash),
+            Lane::Shared(hash) => self.lanes.is_shut(&self.slab, hash),
         };
-        if shut || self.restored.contains_key(&offset) { Admission::Wait } else { Admission::Run }
+        if shut || (!self.restored.is_empty() && self.restored.contains_key(&offset)) {
+            Admission::Wait
+        } else {
+            Admission::Run
+        }
     }
 
     fn is_resolved_by_past(&mut self, offset: i64) -> bool {
@@ -152,10 +156,9 @@ impl<R: Stored> Partition<R> {
         if next_offset <= self.next {
             return;
         }
-        let known_end = self.window.end().min(next_offset);
-        for gone in self.next..known_end {
-            self.window.resolve(gone);
-            self.restored.remove(&gone);
+        if self.next < self.window.end() {
+            self.window.resolve_range(self.next..next_offset);
+            self.restored = self.restored.split_off(&next_offset);
         }
         self.next = next_offset;
         self.window.extend(next_offset);
@@ -164,22 +167,10 @@ impl<R: Stored> Partition<R> {
         }
     }
 
-    /// The record at `offset` is answered; `false` when it was answered before (a bug of the caller).
-    fn arrive(&mut self, offset: i64) -> bool {
-        debug_assert!(offset >= self.next, "offset {offset} was answered before");
-        if offset < self.next {
-            return false;
-        }
-        self.note_end(offset);
-        self.next = offset + 1;
-        self.window.extend(offset + 1);
-        true
-    }
-
     /// `Run` ended well at once: resolved and counted. O(1), copies nothing (I4).
+    #[inline]
     pub fn succeed(&mut self, offset: i64, sale: Sale<'_>) {
-        if self.arrive(offset) {
-            self.window.resolve(offset);
+        if self.pass(offset) {
             self.counters.succeeded += 1;
             self.totals.add(sale);
         }
@@ -187,10 +178,40 @@ impl<R: Stored> Partition<R> {
 
     /// `Run` ended by leaving it out by policy: resolved, counted as skipped.
     pub fn skip(&mut self, offset: i64) {
-        if self.arrive(offset) {
-            self.window.resolve(offset);
+        if self.pass(offset) {
             self.counters.skipped += 1;
         }
+    }
+
+    /// The record at `offset` is resolved at once; `false` when it was answered before (a bug of the caller).
+    #[inline]
+    fn pass(&mut self, offset: i64) -> bool {
+        let fresh = self.arrive(offset);
+        if fresh && offset < self.window.end() {
+            self.window.resolve(offset);
+        }
+        self.window.extend(self.next);
+        fresh
+    }
+
+    /// The record at `offset` is answered; `false` when it was before (a bug of the caller).
+    #[inline]
+    fn arrive(&mut self, offset: i64) -> bool {
+        debug_assert!(offset >= self.next, "offset {offset} was answered before");
+        if offset < self.next {
+            return false;
+        }
+        if self.has_past() {
+            self.note_end(offset);
+        }
+        self.next = offset + 1;
+        true
+    }
+
+    /// Whether a snapshot or a scan told of offsets that were not polled again yet.
+    #[inline]
+    fn has_past(&self) -> bool {
+        self.next < self.window.end() || !self.resolved_ahead.is_empty()
     }
 
     /// Keeps a record that `admit` let `Wait`: behind its lane, or as a restart left it (I3).
@@ -226,7 +247,7 @@ impl<R: Stored> Partition<R> {
 
     /// What came of a run that `start` or `next_ready` began. `None`: the ticket is stale, nothing happened (I5).
     pub fn complete(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: Time) -> Option<Verdict> {
-        let slot = self.slab.resolve(ticket).filter(|slot| self.slab.get(*slot).state == State::Running)?;
+        let slot = self.slab.find(ticket).filter(|slot| self.slab.get(*slot).state == State::Running)?;
         match outcome {
             Outcome::Failed(failure) => return Some(self.settle(slot, failure, now)),
             Outcome::Succeeded(sale) => {
@@ -242,7 +263,7 @@ impl<R: Stored> Partition<R> {
 
     /// All in-sync replicas have the dead letter: resolved and counted (I2). `false`: the ticket is stale.
     pub fn dead_letter_acknowledged(&mut self, ticket: Ticket) -> bool {
-        let slot = self.slab.resolve(ticket).filter(|slot| self.slab.get(*slot).state == State::DeadLettering);
+        let slot = self.slab.find(ticket).filter(|slot| self.slab.get(*slot).state == State::DeadLettering);
         if let Some(slot) = slot {
             self.counters.dead_lettered += 1;
             self.release(slot);
@@ -313,20 +334,20 @@ impl<R: Stored> Partition<R> {
     /// The record of a ticket that is still good.
     #[must_use]
     pub fn record(&self, ticket: Ticket) -> Option<&R> {
-        self.slab.resolve(ticket).map(|slot| &self.slab.get(slot).record)
+        self.slab.find(ticket).map(|slot| self.slab.get(slot).record())
     }
 
     /// What a dead letter says about the tries of its record; `None` for a stale ticket or a record that never failed.
     #[must_use]
     pub fn history(&self, ticket: Ticket) -> Option<History> {
-        let entry = self.slab.get(self.slab.resolve(ticket)?);
+        let entry = self.slab.get(self.slab.find(ticket)?);
         Some(History {
             offset: entry.offset,
-            runs: entry.trail.runs,
+            runs: u32::from(entry.trail.runs),
             retries: entry.trail.retries,
             class: entry.trail.class?,
             first_failure_milliseconds: entry.trail.first_failure_milliseconds,
-            last_failure_milliseconds: entry.trail.last_failure_milliseconds,
+            last_failure_milliseconds: entry.trail.last_failure_milliseconds(),
         })
     }
 
@@ -338,30 +359,25 @@ impl<R: Stored> Partition<R> {
             Lane::Own => None,
             Lane::Shared(hash) => Some(hash),
         };
-        self.slab.insert(Entry { record, offset, lane, next_in_lane: None, state: State::Waiting, trail })
+        self.slab.insert(Entry::new(record, offset, lane, trail))
     }
 
     /// Puts a slot at the end of its lane; whether it is the only one there.
     fn link(&mut self, slot: u32) -> bool {
-        let Some(lane) = self.slab.get(slot).lane else { return true };
-        let before = self.lanes.append(lane, slot);
-        if let Some(before) = before {
-            self.slab.get_mut(before).next_in_lane = Some(slot);
-        }
-        before.is_none()
+        !self.slab.get(slot).in_lane || self.lanes.append(&mut self.slab, slot)
     }
 
     /// The record is resolved: forgets it and opens its lane.
     fn release(&mut self, slot: u32) {
-        self.set_state(slot, State::Waiting);
-        self.occupancy.waiting -= 1;
-        let entry = self.slab.remove(slot);
-        self.stored_bytes -= entry.record.bytes() + OVERHEAD;
-        self.window.resolve(entry.offset);
-        match (entry.next_in_lane, entry.lane) {
-            (Some(successor), _) => self.enter(successor),
-            (None, Some(lane)) => self.lanes.remove(lane),
-            (None, None) => {}
+        let entry = self.slab.get(slot);
+        let (offset, in_lane, state) = (entry.offset, entry.in_lane, entry.state);
+        *self.occupancy.of(state) -= 1;
+        self.window.resolve(offset);
+        let successor = if in_lane { self.lanes.leave(&self.slab, slot) } else { None };
+        let record = self.slab.remove(slot);
+        self.stored_bytes -= record.bytes() + OVERHEAD;
+        if let Some(successor) = successor {
+            self.enter(successor);
         }
     }
 

@@ -89,16 +89,16 @@ impl<R: Stored> Partition<R> {
 fn freeze(trail: &Trail, now: Time, wall_milliseconds: i64) -> Option<Tries> {
     let pending = match trail.dead {
         Some(disposition) => Pending::DeadLetter(disposition),
-        None => Pending::Run { due_milliseconds: wall_of(trail.due?, now, wall_milliseconds) },
+        None => Pending::Run { due_milliseconds: wall_of(trail.due, now, wall_milliseconds) },
     };
     Some(Tries {
         retries: trail.retries,
         retry_pending: trail.retry_pending,
         panicked: trail.panicked,
-        runs: trail.runs,
+        runs: u32::from(trail.runs),
         class: trail.class?,
         first_failure_milliseconds: trail.first_failure_milliseconds,
-        last_failure_milliseconds: trail.last_failure_milliseconds,
+        last_failure_milliseconds: trail.last_failure_milliseconds(),
         pending,
     })
 }
@@ -113,22 +113,23 @@ fn wall_of(due: Time, now: Time, wall_milliseconds: i64) -> i64 {
 
 fn thaw(tries: &Tries, now: Time, wall_milliseconds: i64, longest: Duration) -> Trail {
     let (due, dead) = match tries.pending {
-        Pending::DeadLetter(disposition) => (None, Some(disposition)),
+        Pending::DeadLetter(disposition) => (now, Some(disposition)),
         Pending::Run { due_milliseconds } => {
             let left = u64::try_from(due_milliseconds.saturating_sub(wall_milliseconds)).unwrap_or(0);
-            (Some(now + Duration::from_millis(left).min(longest)), None)
+            (now + Duration::from_millis(left).min(longest), None)
         }
     };
+    let failing_for = tries.last_failure_milliseconds.saturating_sub(tries.first_failure_milliseconds);
     Trail {
         due,
         dead,
-        retries: tries.retries,
-        holds: 0,
-        runs: tries.runs,
-        retry_pending: tries.retry_pending,
-        panicked: tries.panicked,
-        class: Some(tries.class),
         first_failure_milliseconds: tries.first_failure_milliseconds,
-        last_failure_milliseconds: tries.last_failure_milliseconds,
+        failing_for: u32::try_from(failing_for.max(0)).unwrap_or(u32::MAX),
+        runs: u16::try_from(tries.runs).unwrap_or(u16::MAX).max(1),
+        retries: tries.retries.min(MAXIMUM_RETRIES),
+        holds: 0,
+        class: Some(tries.class),
+        retry_pending: tries.retry_pending && tries.retries > 0,
+        panicked: tries.panicked,
     }
 }

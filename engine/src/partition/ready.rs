@@ -16,18 +16,26 @@ impl<R: Stored> Partition<R> {
     /// The next stored record whose turn has come: due retries in due order and successors in opened lanes first come
     /// first served, in turns, so that neither starves (I7). Call it only when there is room to run one.
     pub fn next_ready(&mut self, now: Time) -> Option<Ready> {
-        let successor = if self.successor_is_next { self.ready.pop_front() } else { None };
-        let slot =
-            successor.or_else(|| self.timer.pop(now).map(|(_, slot)| slot)).or_else(|| self.ready.pop_front())?;
-        self.successor_is_next = successor.is_none();
-        let trail = self.slab.get(slot).trail;
-        let (action, state) = match trail.dead {
+        let (first, from_queue) = if self.successor_is_next {
+            (self.ready.pop(&self.slab), true)
+        } else {
+            (self.timer.pop(&mut self.slab, now), false)
+        };
+        let slot = first.or_else(|| self.pop_other(from_queue, now))?;
+        self.successor_is_next = from_queue != first.is_some();
+        let entry = self.slab.get(slot);
+        let (offset, retry, due) = (entry.offset, entry.trail.retries, entry.trail.due());
+        let (action, state) = match entry.trail.dead {
             Some(disposition) => (Action::DeadLetter(disposition), State::DeadLettering),
             None => (Action::Run, State::Running),
         };
         self.set_state(slot, state);
         let ticket = self.slab.issue(slot);
-        Some(Ready { ticket, offset: self.slab.get(slot).offset, retry: trail.retries, due: trail.due, action })
+        Some(Ready { ticket, offset, retry, due, action })
+    }
+
+    fn pop_other(&mut self, queue_was_tried: bool, now: Time) -> Option<u32> {
+        if queue_was_tried { self.timer.pop(&mut self.slab, now) } else { self.ready.pop(&self.slab) }
     }
 
     /// Not later than when `next_ready` has something to give; `Time::ZERO` when it has now, `None` when only an
@@ -40,43 +48,33 @@ impl<R: Stored> Partition<R> {
     /// What held records wait for is back: they are due at once. How many there were. O(parked).
     pub fn release_held(&mut self, now: Time) -> usize {
         let mut released = 0;
-        for (due, slot) in self.timer.drain() {
+        for slot in self.timer.drain(&self.slab) {
             let trail = &mut self.slab.get_mut(slot).trail;
-            let held = trail.class.map(FailureClass::treatment) == Some(Treatment::Hold);
-            let due = if held { due.min(now) } else { due };
-            trail.due = Some(due);
-            released += usize::from(held);
-            self.timer.insert(due, slot);
+            if trail.class.map(FailureClass::treatment) == Some(Treatment::Hold) {
+                trail.due = trail.due.min(now);
+                released += 1;
+            }
+            self.timer.insert(&mut self.slab, slot);
         }
         released
     }
 
     /// The record is the first of its lane now: its turn comes when it is due.
     pub(super) fn enter(&mut self, slot: u32) {
-        let trail = &self.slab.get(slot).trail;
-        match trail.due.filter(|_| trail.dead.is_none()) {
-            Some(due) => {
-                self.set_state(slot, State::Parked);
-                self.timer.insert(due, slot);
-            }
-            None => {
-                self.set_state(slot, State::Ready);
-                self.ready.push_back(slot);
-            }
+        if let Some(due) = self.slab.get(slot).trail.due() {
+            self.park(slot, due);
+        } else {
+            self.set_state(slot, State::Ready);
+            self.ready.push(&mut self.slab, slot);
         }
     }
 
     /// A run failed: decides from its class and its past.
     pub(super) fn settle(&mut self, slot: u32, failure: Failure, now: Time) -> Verdict {
         let trail = &mut self.slab.get_mut(slot).trail;
-        let decision = decide(&self.policy, Past { retries: trail.retries, panicked: trail.panicked }, failure.class);
-        trail.runs = trail.runs.saturating_add(1);
-        if trail.class.is_none() {
-            trail.first_failure_milliseconds = failure.wall_milliseconds;
-        }
-        trail.last_failure_milliseconds = failure.wall_milliseconds;
-        trail.class = Some(failure.class);
-        trail.panicked |= failure.class == FailureClass::HandlerPanic;
+        let past = Past { retries: trail.retries, panicked: trail.panicked };
+        let decision = decide(&self.policy, past, failure.class);
+        trail.note_failure(failure.class, failure.wall_milliseconds);
         if decision != Decision::Hold {
             self.count_retry(slot);
         }
@@ -84,21 +82,21 @@ impl<R: Stored> Partition<R> {
     }
 
     fn carry_out(&mut self, slot: u32, decision: Decision, now: Time) -> Verdict {
-        let offset = self.slab.get(slot).offset;
-        let trail = &mut self.slab.get_mut(slot).trail;
+        let entry = self.slab.get_mut(slot);
+        let (jitter_seed, trail) = (entry.offset.cast_unsigned(), &mut entry.trail);
         match decision {
             Decision::Retry => {
                 trail.retries += 1;
                 trail.retry_pending = true;
                 trail.holds = 0;
                 let retry = trail.retries;
-                let due = now + self.policy.delay(retry, offset.cast_unsigned());
+                let due = now + self.policy.delay(retry, jitter_seed);
                 self.park(slot, due);
                 Verdict::Parked { due, retry }
             }
             Decision::Hold => {
                 trail.holds = trail.holds.saturating_add(1);
-                let due = now + self.policy.delay(trail.holds, offset.cast_unsigned());
+                let due = now + self.policy.delay(trail.holds, jitter_seed);
                 self.park(slot, due);
                 Verdict::Held { due }
             }
@@ -116,9 +114,9 @@ impl<R: Stored> Partition<R> {
     }
 
     fn park(&mut self, slot: u32, due: Time) {
-        self.slab.get_mut(slot).trail.due = Some(due);
+        self.slab.get_mut(slot).trail.due = due;
         self.set_state(slot, State::Parked);
-        self.timer.insert(due, slot);
+        self.timer.insert(&mut self.slab, slot);
     }
 
     /// Counts the retry that just finished, once.
