@@ -2,6 +2,12 @@
 //!
 //! Deliberately ignorant of Kafka: who writes the bytes where, and which commit names them, is the worker's business.
 
+mod format;
+mod varint;
+
+#[cfg(test)]
+mod tests;
+
 use snafu::Snafu;
 
 use crate::{
@@ -13,9 +19,37 @@ use crate::{
 /// What is wrong with a snapshot's bytes.
 #[derive(Debug, Snafu, PartialEq, Eq)]
 pub enum Error {
-    /// Not one of ours.
-    #[snafu(display("no snapshot: it does not begin with the magic bytes"))]
+    /// It does not begin with our magic bytes.
+    #[snafu(display("the bytes are no snapshot of this program; is the state topic shared with another one?"))]
     Foreign,
+    /// It ends early.
+    #[snafu(display("the snapshot ends early, after {have} bytes; use an older one"))]
+    Truncated {
+        /// How many bytes there are.
+        have: usize,
+    },
+    /// A later release wrote it.
+    #[snafu(display(
+        "the snapshot has format version {version}, kind {kind}; run the release that wrote it, or a later one"
+    ))]
+    Newer {
+        /// Its version byte.
+        version: u8,
+        /// Its kind byte.
+        kind: u8,
+    },
+    /// It goes on after its end.
+    #[snafu(display("the snapshot is followed by {extra} bytes that do not belong to it; use an older one"))]
+    TrailingBytes {
+        /// How many.
+        extra: usize,
+    },
+    /// A bit is wrong somewhere.
+    #[snafu(display("the snapshot's checksum does not fit its bytes; use an older one"))]
+    Checksum,
+    /// The checksum is right, and yet no writer of this version writes that.
+    #[snafu(display("the snapshot says what no writer of its version says; please report it, and use an older one"))]
+    Malformed,
 }
 
 /// The counters of the report.
@@ -128,17 +162,23 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The bytes, format version 1.
+    /// The bytes, format version 1: see `snapshot/format.rs`. Equal snapshots give equal bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        Vec::new()
+        format::encode(self)
     }
 
-    /// Reads bytes of format version 1.
+    /// Reads bytes of format version 1. Never allocates more than a small multiple of the input.
     ///
     /// # Errors
     /// One [`Error`] for each way to be no snapshot.
-    pub fn decode(_bytes: &[u8]) -> Result<Self, Error> {
-        ForeignSnafu.fail()
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        format::decode(bytes)
+    }
+
+    /// The checksum encoded bytes end with, which the commit pointer names; `None` for fewer than 8 bytes.
+    #[must_use]
+    pub fn checksum(bytes: &[u8]) -> Option<u64> {
+        format::checksum(bytes)
     }
 }
