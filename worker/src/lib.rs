@@ -1,6 +1,7 @@
 //! The roles of the order pipeline, as a library: the binary is its only shipped user, tests and benchmarks the others.
 //!
 //! Deliberately no stable API: what others may rely on is the command line, the topics and the metrics.
+pub mod cli;
 pub mod clock;
 pub mod config;
 #[expect(dead_code, reason = "the consume role that uses all of it is being built")]

@@ -3,7 +3,18 @@
 //! Deliberately short: parse, run the role, turn its outcome into an exit code.
 use std::process::ExitCode;
 
+use worker::{cli, roles};
+
 fn main() -> ExitCode {
-    // The command line is not read yet: see `roles` for what each command will run.
-    ExitCode::from(2)
+    let command = match cli::read(std::env::args_os()) {
+        Ok(command) => command,
+        Err(refusal) => return refusal.show(),
+    };
+    match roles::run(&command) {
+        Ok(ending) => ExitCode::from(ending.exit_code()),
+        Err(error) => {
+            roles::show(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
 }

@@ -103,3 +103,20 @@ pub fn run(command: &Command) -> Result<Ending, RoleError> {
         Command::CheckSchemas(config) => check_schemas::run(config),
     }
 }
+
+/// An error with all its sources on one line, the outermost first.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// Prints why a command did not do what it was asked: once, here at the border.
+pub fn show(error: &RoleError) {
+    eprintln!("error: {}", chain(error));
+}

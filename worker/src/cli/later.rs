@@ -1,0 +1,74 @@
+//! Flags of a later release: known, hidden from the help, and refused with what to do instead.
+//!
+//! Deliberately nothing half-working: as soon as one of them works, it moves to where its command is.
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::error::{Error, NotInThisReleaseSnafu};
+
+#[derive(Debug, Args)]
+pub(super) struct RegistryArguments {
+    #[arg(long, hide = true, value_name = "URL")]
+    schema_registry_url: Option<String>,
+    #[arg(long, hide = true, value_name = "HOW")]
+    registration: Option<String>,
+    #[arg(long, hide = true, value_name = "NAME")]
+    registry_username: Option<String>,
+    #[arg(long, hide = true, value_name = "FILE")]
+    registry_password_file: Option<PathBuf>,
+    #[arg(long, hide = true, value_name = "FILE")]
+    registry_ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HandlerArguments {
+    #[arg(long, hide = true, value_name = "URL")]
+    http_url: Option<String>,
+    #[arg(long, hide = true, value_name = "FILE")]
+    http_auth_file: Option<PathBuf>,
+    #[arg(long, hide = true, value_name = "DURATION")]
+    http_timeout: Option<String>,
+    #[arg(long, hide = true, value_name = "MODE:ID")]
+    reset_state: Option<String>,
+}
+
+/// What to do instead of naming a registry.
+pub(super) const WITHOUT_REGISTRY: &str = "it asks no schema registry: give the schema that records were written with by --writer-schema FILE (Confluent \
+     frames are taken off by themselves)";
+/// What to do instead of keeping totals in a topic.
+pub(super) const WITHOUT_STATE: &str = "it keeps totals in memory: leave it out, or use --state none";
+/// What to do instead of calling a service.
+pub(super) const WITHOUT_HTTP: &str = "it calls no service: use --handler none, or --handler simulate";
+
+impl RegistryArguments {
+    pub(super) fn refuse(&self) -> Result<(), Error> {
+        let given = [
+            ("--schema-registry-url", self.schema_registry_url.is_some()),
+            ("--registration", self.registration.is_some()),
+            ("--registry-username", self.registry_username.is_some()),
+            ("--registry-password-file", self.registry_password_file.is_some()),
+            ("--registry-ca-file", self.registry_ca_file.is_some()),
+        ];
+        refuse(&given, WITHOUT_REGISTRY)
+    }
+}
+
+impl HandlerArguments {
+    pub(super) fn refuse(&self) -> Result<(), Error> {
+        let http = [
+            ("--http-url", self.http_url.is_some()),
+            ("--http-auth-file", self.http_auth_file.is_some()),
+            ("--http-timeout", self.http_timeout.is_some()),
+        ];
+        refuse(&http, WITHOUT_HTTP)?;
+        refuse(&[("--reset-state", self.reset_state.is_some())], WITHOUT_STATE)
+    }
+}
+
+fn refuse(flags: &[(&'static str, bool)], instead: &'static str) -> Result<(), Error> {
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => NotInThisReleaseSnafu { flag: *flag, instead }.fail(),
+        None => Ok(()),
+    }
+}
