@@ -85,6 +85,29 @@ shellcheck:
 yamllint:
 	@testbed/with-tool yamllint --strict .
 
+##### Measure it (two cores and nothing else running; see bench/README.md)
+
+.PHONY: bench-drain bench-failing bench-load bench-latency bench-memory performance
+bench-drain: ## worker, Java, Python and a bare loop read preloaded topics from real Kafka
+	@bench/run drain --records 200000 2000000 --runs 5
+	@bench/run drain --records 24000000 --runs 3
+
+bench-failing: ## the same with 15 % of tries failing, beside the Parallel Consumer
+	@bench/run failing --records 200000 --runs 5
+	@bench/run failing --records 24000000 --runs 3
+
+bench-load: ## 500,000 orders/s offered, 15 % failing: does the lag grow?
+	@bench/run load
+
+bench-latency: ## from produced to handled at 1,000 orders/s
+	@bench/run latency
+
+bench-memory: ## resident memory over 24 million orders
+	@bench/run memory
+
+performance: ## write docs/performance.md from bench/results
+	@bench/performance
+
 ##### Keep it
 
 .PHONY: generate

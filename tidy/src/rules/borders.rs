@@ -44,8 +44,8 @@ const FOREIGN_TO_THE_ENGINE: [(&str, &str); 10] = [
 /// Where rdkafka may be named: one folder of the worker, and what is not shipped.
 const RDKAFKA: [&str; 3] = ["worker/src/kafka", "worker/tests", "bench"];
 
-/// The one file with `unsafe` in it.
-const UNSAFE: &str = "worker/src/kafka/ffi.rs";
+/// The one file with `unsafe` in it, and the bare loop it is measured against, which is not shipped.
+const UNSAFE: [&str; 2] = ["worker/src/kafka/ffi.rs", "bench/peers/floor/src/main.rs"];
 
 /// Dependencies that the table does not allow.
 pub fn forbidden_dependencies(tree: &Tree) -> Vec<Violation> {
@@ -104,12 +104,12 @@ pub fn stray_rdkafka(tree: &Tree) -> Vec<Violation> {
     found
 }
 
-/// `unsafe` outside the one file that may have it.
+/// `unsafe` outside the files that may have it.
 pub fn stray_unsafe(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
-    for file in tree.rust().filter(|file| file.path != UNSAFE) {
+    for file in tree.rust().filter(|file| !UNSAFE.contains(&&*file.path)) {
         for token in file.tokens().iter().filter(|token| token.text == "unsafe") {
-            found.push(file.violation_at(token.line, format!("only {UNSAFE} has unsafe code")));
+            found.push(file.violation_at(token.line, format!("only {} has unsafe code", UNSAFE[0])));
         }
     }
     found
@@ -162,7 +162,8 @@ mod tests {
     #[test]
     fn finds_unsafe_outside_its_file() {
         let block = "fn f() { unsafe { g() } }\n";
-        let tree = Tree::of(&[(super::UNSAFE, block), ("worker/src/kafka/source.rs", block), ("a.rs", "// unsafe\n")]);
+        let tree =
+            Tree::of(&[(super::UNSAFE[0], block), ("worker/src/kafka/source.rs", block), ("a.rs", "// unsafe\n")]);
         let found = stray_unsafe(&tree);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].path, "worker/src/kafka/source.rs");

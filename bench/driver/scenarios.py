@@ -1,0 +1,182 @@
+"""What is measured: one function a scenario. Clients alternate, so that a change of the machine's mood meets all alike."""
+
+import sys
+import threading
+import time
+
+from . import clients, measure
+from .results import Results
+
+# A Python client or the Parallel Consumer needs minutes for more.
+SLOW_CLIENT_RECORDS = 2_000_000
+
+
+def alternate(results, compared, address, topic, options, more=lambda outcome: {}):
+    """Runs each client in turn, and insists that all of a kind come to the same totals; `more` is kept with each run."""
+    expected = {}
+    for _ in range(options.runs):
+        for client, kind in compared:
+            outcome = client.run(address, topic, options.timeout)
+            if outcome.products:
+                known = expected.setdefault(kind, outcome.products)
+                if known != outcome.products:
+                    sys.exit(f"{client.name} came to other totals than the clients before it: {differences(known, outcome.products)}")
+            results.add(outcome, **more(outcome))
+
+
+def differences(one, other):
+    """The first few products whose totals differ."""
+    names = [name for name in sorted(one | other) if one.get(name) != other.get(name)]
+    return ", ".join(f"{name} {one.get(name)} and {other.get(name)}" for name in names[:3])
+
+
+def drain(broker, options):
+    """Reading a preloaded topic to its end, nothing fails."""
+    topic = broker.preload(options.records)
+    compared = [(clients.Worker(options.worker), "clean"), (clients.java(), "clean"), (clients.floor(), "floor")]
+    if options.records <= SLOW_CLIENT_RECORDS:
+        compared.append((clients.python(), "clean"))
+    results = Results("drain", options.records, {"runs": options.runs})
+    alternate(results, compared, broker.address, topic, options)
+    warm = options.records > SLOW_CLIENT_RECORDS
+    results.figure("orders/s, worker / java", results.ratio("recordsPerSecond", "worker", "java"), ">= 1.3" if warm else ">= 2.3")
+    results.figure("orders/s, worker / python", results.ratio("recordsPerSecond", "worker", "python"), ">= 7")
+    results.figure("orders/s, worker / floor", results.ratio("recordsPerSecond", "worker", "floor"))
+    results.figure("worker, CPU s per million", median(results, "worker", "cpuSecondsPerMillion"), "<= 0.30")
+    results.figure("worker, peak MiB", median(results, "worker", "maxRssMiB"), "<= 64")
+    results.save()
+
+
+def failing(broker, options):
+    """The same with a share of tries that fail, repeated after 1, 2 and 4 s, beside our own clean drain."""
+    topic, percent = broker.preload(options.records), options.failure_percent
+    small = options.records <= 500_000
+    failing_worker = clients.Worker(options.worker, "worker, failing", clients.failing(percent), sampled=True)
+    compared = [(clients.Worker(options.worker), "clean"), (failing_worker, "failing")]
+    if small:
+        compared.append((clients.parallel(percent), "failing"))
+    results = Results("failing", options.records, {"runs": options.runs, "failurePercent": percent})
+    alternate(results, compared, broker.address, topic, options, failing_members)
+    if small:
+        results.add(clients.python_sleeping(percent, 30).run(broker.address, topic, 120))
+        results.notes.append("The sleeping Python loop was stopped after 30 s.")
+    failing_figures(results, small)
+    results.save()
+
+
+def failing_members(outcome):
+    """What the samples of a failing run of ours show; nothing for others."""
+    if not outcome.samples:
+        return {}
+    last = outcome.samples[-1].series
+    return {
+        "freshPerSecond": outcome.more["readSeconds"] and round(outcome.records / outcome.more["readSeconds"]),
+        "retryStartDelayP99Seconds": measure.quantile(last, "orderpipeline_consumer_retry_start_delay_seconds", 0.99),
+        "maxParked": max((sample.total("orderpipeline_consumer_parked_orders") or 0 for sample in outcome.samples), default=None),
+    }
+
+
+def failing_figures(results, small):
+    fresh, clean = results.spread("worker, failing", "freshPerSecond"), results.spread("worker", "recordsPerSecond")
+    results.figure("fresh orders/s, failing / clean", fresh[0] / clean[0] if fresh and clean else None, None if small else ">= 0.5")
+    results.figure("fresh orders/s, failing", fresh and fresh[0])
+    results.figure("worker, failing, CPU s per million", median(results, "worker, failing", "cpuSecondsPerMillion"), None if small else "<= 0.5")
+    results.figure("worker, failing, all resolved, s", median(results, "worker, failing", "seconds"), "<= 7.6" if small else None)
+    results.figure("parallel consumer, all resolved, s", median(results, "parallel consumer", "seconds"))
+    results.figure("retry start, p99 late, s (upper bound of its bucket)", median(results, "worker, failing", "retryStartDelayP99Seconds"), "<= 0.05")
+    results.figure("most parked", median(results, "worker, failing", "maxParked"))
+    results.figure("worker, failing, peak MiB", median(results, "worker, failing", "maxRssMiB"), "<= 64" if small else "<= 160")
+
+
+def load(broker, options):
+    """An offered load: does the lag stay where it is?"""
+    results = Results("load", options.records, {"ordersPerSecond": options.rate, "failurePercent": options.failure_percent})
+    outcome = offered(broker, options, f"load-{options.rate}", options.failure_percent, producer_cpu=measure.BROKER_CPU, every=0.25)
+    # The producer starts and ends within the run; the middle of it is what is offered.
+    lags = [(sample.at, sample.total("orderpipeline_consumer_lag_records")) for sample in outcome.samples]
+    lags = [(at, lag) for at, lag in lags if lag is not None]
+    quarter = len(lags) // 4
+    early, late = lags[quarter : 2 * quarter], lags[2 * quarter : 3 * quarter]
+    results.add(outcome, lag=[[round(at, 2), lag] for at, lag in lags])
+    worst = lambda some: max((lag for _, lag in some), default=None)  # noqa: E731
+    results.figure("produced orders/s", outcome.more["offeredPerSecond"], f"{options.rate:,}")
+    results.figure("most lag in the second quarter, orders", worst(early))
+    results.figure("most lag in the third quarter, orders", worst(late), "not above the second by a second's orders")
+    latency_figures(results, outcome, None, None)
+    results.save()
+
+
+def latency(broker, options):
+    """From produced to handled at a low rate, clean and failing; of orders that did not fail."""
+    results = Results("latency", options.records, {"ordersPerSecond": options.rate, "failurePercent": options.failure_percent})
+    for name, percent in (("clean", 0), ("failing", options.failure_percent)):
+        outcome = offered(broker, options, f"latency-{name}", percent, producer_cpu=measure.CLIENT_CPU, every=1)
+        outcome.client = f"worker, {name}"
+        results.add(outcome, buckets={text: count for text, count in outcome.samples[-1].series.items() if "latency_seconds" in text})
+        latency_figures(results, outcome, "<= 0.007", "<= 0.020")
+    results.notes.append("Quantiles are upper bounds of histogram buckets; timestamps are whole milliseconds.")
+    results.save()
+
+
+def latency_figures(results, outcome, p50, p99):
+    last = outcome.samples[-1].series
+    for share, target in ((0.5, p50), (0.99, p99)):
+        value = measure.quantile(last, "orderpipeline_consumer_end_to_end_latency_seconds", share)
+        results.figure(f"{outcome.client}, latency p{share * 100:.0f}, s", value, target)
+
+
+def offered(broker, options, name, percent, producer_cpu, every):
+    """Runs our consumer while our producer offers `options.rate` orders/s; returns the consumer's outcome."""
+    topic = f"{name}-{int(time.time())}"
+    broker.prepare(topic)
+    consumer = clients.Worker(options.worker, "worker", clients.failing(percent) if percent else [], sampled=True, every=every)
+    produced = []
+
+    def produce():
+        command = broker.produce_command(topic, options.records, options.rate)
+        produced.append(measure.run("producer", command, producer_cpu, options.timeout))
+
+    # The consumer ends when it finds nothing to do: it must not look before the first order is there.
+    first = threading.Thread(target=produce)
+    first.start()
+    time.sleep(0.5)
+    outcome = consumer.run(broker.address, topic, options.timeout)
+    first.join()
+    if not produced:
+        sys.exit("the producer failed (see above)")
+    if outcome.records != options.records:
+        sys.exit(f"the consumer resolved {outcome.records:,} of {options.records:,} orders")
+    outcome.more["offeredPerSecond"] = round(options.records / produced[0].wall_seconds)
+    return outcome
+
+
+def memory(broker, options):
+    """Resident memory over a long run, clean and failing: does it grow?"""
+    topic = broker.preload(options.records)
+    results = Results("memory", options.records, {"failurePercent": options.failure_percent})
+    for name, arguments, limit in (("clean", [], "<= 64"), ("failing", clients.failing(options.failure_percent), "<= 160")):
+        client = clients.Worker(options.worker, f"worker, {name}", arguments, sampled=True, every=0.2)
+        outcome = client.run(broker.address, topic, options.timeout)
+        sizes = [(sample.at, sample.rss_mib, sample.total("orderpipeline_consumer_parked_orders")) for sample in outcome.samples]
+        results.add(outcome, resident=[[round(at, 1), round(size, 1), parked] for at, size, parked in sizes])
+        half = len(sizes) // 2
+        results.figure(f"{name}, peak MiB", outcome.max_rss_mib, limit)
+        results.figure(f"{name}, most MiB in the first half", max((size for _, size, _ in sizes[:half]), default=None))
+        results.figure(f"{name}, most MiB in the second half", max((size for _, size, _ in sizes[half:]), default=None), "as in the first")
+        results.figure(f"{name}, most parked", max((parked or 0 for _, _, parked in sizes), default=None))
+    results.save()
+
+
+def median(results, client, member):
+    spread = results.spread(client, member)
+    return spread[0] if spread else None
+
+
+# Scenario: function, default records, default runs, default orders/s.
+SCENARIOS = {
+    "drain": (drain, 2_000_000, 5, 0),
+    "failing": (failing, 200_000, 5, 0),
+    "load": (load, 15_000_000, 1, 500_000),
+    "latency": (latency, 30_000, 1, 1_000),
+    "memory": (memory, 24_000_000, 1, 0),
+}
