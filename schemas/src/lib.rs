@@ -5,4 +5,5 @@ pub mod codec;
 pub mod order;
 
 pub mod failure;
+pub mod prepare_outcome;
 pub mod settings;
