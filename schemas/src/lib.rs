@@ -4,6 +4,6 @@
 pub mod codec;
 pub mod order;
 
+pub mod dead_letter;
 pub mod failure;
-pub mod prepare_outcome;
 pub mod settings;

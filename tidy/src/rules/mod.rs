@@ -21,5 +21,3 @@ pub mod metrics;
 pub mod documents;
 
 pub mod decisions;
-
-pub mod places;

@@ -1,5 +1,124 @@
 //! The consumer: one thread that reads, decides with the engine, handles, retries, gives up and commits.
 //!
-//! Deliberately without a task or a channel per record.
+//! Deliberately without a task or a channel per record, and without locks: everything belongs to the one thread. Read
+//! `consumer_loop` first, then `intake`, `dispatch`, `graveyard`, `assignment`, `checkpoint`.
 
-pub(crate) mod stored;
+mod assigned;
+mod assignment;
+mod checkpoint;
+mod connect;
+mod consumer_loop;
+mod desk;
+mod dispatch;
+mod graveyard;
+mod intake;
+mod judge;
+mod moment;
+mod status;
+mod stored;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::kafka::ErrorCode;
+use engine::retry;
+use schemas::codec::SchemaError;
+use snafu::Snafu;
+
+pub(crate) use assigned::Assigned;
+pub(crate) use connect::{Surroundings, connect};
+pub(crate) use consumer_loop::Ended;
+pub(crate) use watch::{Board, Gauges, Handled};
+
+use crate::kafka::{dead_letter_sink, source};
+
+/// Why a consumer ended without being asked to.
+#[derive(Debug, Snafu)]
+#[snafu(visibility(pub(crate)))]
+pub(crate) enum Error {
+    /// The writer schema is not one of an order.
+    #[snafu(display("cannot read orders with this --writer-schema"))]
+    WriterSchema {
+        /// Why not.
+        source: SchemaError,
+    },
+    /// The retry settings contradict each other.
+    #[snafu(display("cannot retry like this"))]
+    RetryPolicy {
+        /// Why not.
+        source: retry::Error,
+    },
+    /// No broker answered in time.
+    #[snafu(display("no Kafka broker answered at {addresses} within {} s{trouble}: check --bootstrap-servers, and that the broker runs", limit.as_secs()))]
+    Unreachable {
+        /// Where.
+        addresses: String,
+        /// How long.
+        limit: Duration,
+        /// The client's last word, with a colon in front; empty if it had none.
+        trouble: String,
+    },
+    /// It was told to stop before a broker answered.
+    #[snafu(display("stopped before a Kafka broker answered at {addresses}"))]
+    Stopped {
+        /// Where.
+        addresses: String,
+    },
+    /// A topic is not there.
+    #[snafu(display("topic {topic} does not exist on {addresses}: make it with `worker prepare`, or check {flag}"))]
+    TopicMissing {
+        /// The topic.
+        topic: String,
+        /// Where.
+        addresses: String,
+        /// Which flag names it.
+        flag: &'static str,
+    },
+    /// The connection to the brokers cannot be used.
+    #[snafu(display("cannot read topic {topic}"))]
+    Read {
+        /// The topic.
+        topic: String,
+        /// Why.
+        source: source::Error,
+    },
+    /// The dead-letter producer cannot be made.
+    #[snafu(display("cannot write dead letters"))]
+    DeadLetters {
+        /// Why.
+        source: dead_letter_sink::Error,
+    },
+    /// A partition cannot be read any more.
+    #[snafu(display("cannot go on reading partition {partition} of topic {topic}: {code}"))]
+    PartitionStopped {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The broker's word.
+        code: ErrorCode,
+    },
+    /// The committed offset is not within the log.
+    #[snafu(display(
+        "group {group} committed offset {committed} in partition {partition} of topic {topic}, whose log goes from {low} to {high}: \
+         records were deleted before they were read, or the topic was made anew; set the group's offsets with Kafka's \
+         `kafka-consumer-groups --reset-offsets`, or choose another --group-id"
+    ))]
+    CommitOutsideLog {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The committed offset.
+        committed: i64,
+        /// The first offset there is.
+        low: i64,
+        /// The offset after the last.
+        high: i64,
+    },
+}

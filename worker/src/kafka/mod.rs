@@ -3,6 +3,13 @@
 //! Read `client` first (what all clients share), then `source` (a group member that reads) and `sink` (a producer).
 
 pub(crate) mod client;
+pub(crate) mod dead_letter_sink;
 pub(crate) mod embedded;
 pub(crate) mod ffi;
 pub(crate) mod source;
+
+/// What a broker or librdkafka says went wrong.
+pub(crate) use rdkafka::error::RDKafkaErrorCode as ErrorCode;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -49,6 +49,14 @@ pub(crate) enum Error {
         /// librdkafka's word.
         source: KafkaError,
     },
+    /// Nothing could be learnt of a topic.
+    #[snafu(display("cannot ask the brokers about topic {topic}"))]
+    Describe {
+        /// The topic.
+        topic: String,
+        /// librdkafka's word.
+        source: KafkaError,
+    },
     /// The subscription was refused.
     #[snafu(display("cannot subscribe group {group} to topic {topic}"))]
     Subscribe {
@@ -123,7 +131,9 @@ impl Error {
     /// Whether the same call may go through later.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::ReadCommitted { .. } | Self::ReadWatermarks { .. } | Self::Commit { .. } => true,
+            Self::Describe { .. } | Self::ReadCommitted { .. } | Self::ReadWatermarks { .. } | Self::Commit { .. } => {
+                true
+            }
             Self::Settings { .. }
             | Self::Create { .. }
             | Self::Subscribe { .. }
@@ -187,13 +197,30 @@ pub(crate) struct Source {
 pub(crate) type Reader = PartitionReader<Member>;
 
 impl Source {
-    /// Joins `group` for `topic`. `waker` is the thread that reads: it is unparked when something arrives.
-    pub(crate) fn join(kafka: &Kafka, group: &str, topic: &str, waker: Thread) -> Result<Self, Error> {
+    /// A member of `group` that has not joined yet. `waker` is the thread that reads: it is unparked when something
+    /// arrives.
+    pub(crate) fn new(kafka: &Kafka, group: &str, topic: &str, waker: Thread) -> Result<Self, Error> {
         let consumer: BaseConsumer<Member> =
             settings(kafka, group)?.create_with_context(Member::default()).context(CreateSnafu { group })?;
-        consumer.subscribe(&[topic]).context(SubscribeSnafu { group, topic })?;
         let topic_name = CString::new(topic).unwrap_or_default();
         Ok(Self { topic: topic.to_owned(), topic_name, group: group.to_owned(), waker, consumer: Arc::new(consumer) })
+    }
+
+    /// How many partitions a topic has; `None` if it does not exist. Never makes one: consumers ask brokers not to.
+    pub(crate) fn partitions_of(&self, topic: &str) -> Result<Option<i32>, Error> {
+        let metadata = self.consumer.fetch_metadata(Some(topic), ANSWER_WITHIN).context(DescribeSnafu { topic })?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
+        match found.error().map(RDKafkaErrorCode::from) {
+            None => Ok(i32::try_from(found.partitions().len()).ok()),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
+            Some(code) => Err(KafkaError::MetadataFetch(code)).context(DescribeSnafu { topic }),
+        }
+    }
+
+    /// Joins the group; [`Event::Assigned`] follows.
+    pub(crate) fn join(&self) -> Result<(), Error> {
+        let (group, topic) = (&self.group, &self.topic);
+        self.consumer.subscribe(&[topic]).context(SubscribeSnafu { group, topic })
     }
 
     /// The last connection trouble in librdkafka's words.

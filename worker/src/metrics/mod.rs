@@ -3,6 +3,8 @@
 //! A role's process has a registry of its own, and the scrape names the role. The demo has all roles in one process and
 //! one registry: there each metric carries a `role` label, which its [`Scope`] adds. Deliberately knows no role.
 
+pub(crate) mod consumer;
+
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, Opts, Registry};
 

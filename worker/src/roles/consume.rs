@@ -1,13 +1,135 @@
-//! `worker consume`: the consumer.
+//! `worker consume`: reads orders, handles them, retries, gives up, and keeps running totals.
 //!
-//! Deliberately a stub until its role is built.
-use super::{Ending, RoleError};
+//! One thread for each of `--consumers`, each a member of the group with partitions of its own; what they did is added
+//! up at the end. Deliberately thin: the work is in `consumer`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine::snapshot::Counters;
+use engine::totals::Totals;
+use serde_json::{Value, json};
+
+use super::standalone::{Outcome, standalone};
+use super::{Ending, RoleContext, RoleError};
 use crate::config::Consume;
+use crate::consumer::{Board, Ended, Error, Handled, Surroundings, connect};
+use crate::metrics::consumer::ConsumerMetrics;
+use crate::report::{Consumed, CurrencyTotal, ProductTotal, Report};
+use crate::screen;
+
+/// The role's name in metrics, status and messages.
+pub(crate) const ROLE: &str = "consume";
 
 /// Runs the role to its end.
 ///
 /// # Errors
-/// Always, while the role is not built.
-pub fn run(_config: &Consume) -> Result<Ending, RoleError> {
-    Err(RoleError::NotBuilt { role: "consume" })
+/// When the brokers cannot be reached in time, a topic is missing, or a partition cannot be read any more.
+pub fn run(config: &Consume) -> Result<Ending, RoleError> {
+    standalone(ROLE, &config.common, |context| {
+        let start = context.clock.now();
+        let ended = consume(config, context).map_err(|error| RoleError::ran(ROLE, error))?;
+        let mut report = report(config, &ended);
+        report.seconds = context.clock.now().since(start).as_secs_f64();
+        Ok(Outcome { report, handled: Some(summary(&ended.handled)), ending: Ending::Done })
+    })
+}
+
+/// Consumes until drained or idle, in the process of `context`.
+///
+/// # Errors
+/// The first error of any thread; the others are drained before it is returned.
+pub(crate) fn consume(config: &Consume, context: &RoleContext) -> Result<Ended, Error> {
+    let metrics = ConsumerMetrics::new(&context.metrics);
+    let boards: Vec<Board> = (0..config.consumers).map(|_| Arc::new(Mutex::new(Value::Null))).collect();
+    publish_status(context, boards.clone());
+    let results: Vec<Result<Ended, Error>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = boards
+            .into_iter()
+            .enumerate()
+            .map(|(number, board)| {
+                let metrics = metrics.clone();
+                let name = format!("consumer-{number}");
+                let body = move || run_thread(config, context, metrics, board, number);
+                std::thread::Builder::new().name(name).spawn_scoped(scope, body).expect("the system has threads left")
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("a consumer thread does not panic")).collect()
+    });
+    let mut all = Ended { totals: Totals::new(), counters: Counters::default(), handled: Handled::default() };
+    for result in results {
+        add(&mut all, result?);
+    }
+    Ok(all)
+}
+
+/// One consumer thread; when it fails, the others are told to end.
+fn run_thread(
+    config: &Consume,
+    context: &RoleContext,
+    metrics: ConsumerMetrics,
+    board: Board,
+    number: usize,
+) -> Result<Ended, Error> {
+    let surroundings = Surroundings {
+        clock: context.clock,
+        shutdown: context.shutdown.clone(),
+        ready: context.readiness.handle(format!("consumer {number}: waiting for Kafka")),
+        screen: context.screen.clone(),
+        metrics,
+        board,
+    };
+    let result = connect(config, surroundings).and_then(|consumer| consumer.run());
+    if result.is_err() {
+        context.shutdown.drain();
+    }
+    result
+}
+
+/// `/status` shows what each thread last said.
+fn publish_status(context: &RoleContext, boards: Vec<Board>) {
+    context.status.publish(ROLE, move || {
+        let threads: Vec<Value> =
+            boards.iter().map(|board| board.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect();
+        json!({ "consumers": threads })
+    });
+}
+
+fn add(all: &mut Ended, one: Ended) {
+    all.totals.merge(&one.totals);
+    all.counters.merge(&one.counters);
+    all.handled.records += one.handled.records;
+    // Percentiles of several threads cannot be added: the slowest thread's are shown.
+    let slower = |a: Option<crate::report::Latency>, b: Option<crate::report::Latency>| match (a, b) {
+        (Some(a), Some(b)) => Some(if a.p99 >= b.p99 { a } else { b }),
+        (a, b) => a.or(b),
+    };
+    all.handled.latency = slower(all.handled.latency, one.handled.latency);
+    all.handled.retry_delay = slower(all.handled.retry_delay, one.handled.retry_delay);
+}
+
+/// The report of what `ended` tells; its `seconds` are still to be set.
+pub(crate) fn report(config: &Consume, ended: &Ended) -> Report {
+    let counters = &ended.counters;
+    let numbers = counters.retries.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+    let numbers = numbers.max(usize::try_from(config.retry.max_retries).unwrap_or(0));
+    let consumed = Consumed {
+        records: counters.records(),
+        succeeded: counters.succeeded,
+        dead_lettered: counters.dead_lettered,
+        skipped: counters.skipped,
+        retries: counters.retries(),
+        retries_by_number: counters.retries[..numbers].to_vec(),
+    };
+    Report {
+        pipeline: config.common.pipeline.clone(),
+        consumed: Some(consumed),
+        overall: Some(CurrencyTotal::overall(&ended.totals)),
+        products: Some(ProductTotal::products(&ended.totals)),
+        ..Report::default()
+    }
+}
+
+/// What the summary table shows of it.
+pub(crate) fn summary(handled: &Handled) -> screen::Handled {
+    screen::Handled { records: handled.records, latency: handled.latency }
 }

@@ -1,0 +1,41 @@
+//! A partition while it is ours: its reader, its engine, and what is known of its log.
+//!
+//! Deliberately plain data with a few questions; `intake`, `dispatch`, `checkpoint` and `assignment` act on it.
+
+use engine::partition::Partition;
+
+use super::stored::Stored;
+use crate::kafka::source::Reader;
+
+/// One partition in one assignment.
+pub(crate) struct Assigned {
+    /// The partition's number.
+    pub(crate) number: i32,
+    /// A number that is never used again in this process: answers that belong to another assignment are dropped.
+    pub(crate) assignment: u32,
+    /// Where records come from.
+    pub(crate) reader: Reader,
+    /// What becomes of them.
+    pub(crate) engine: Partition<Stored>,
+    /// The last offset that was committed, or the one it started from.
+    pub(crate) committed: i64,
+    /// The offset of the commit that is on its way.
+    pub(crate) committing: Option<i64>,
+    /// The reader met the end of the log and nothing came since.
+    pub(crate) is_at_end: bool,
+    /// `admit` found no room; asked again when there is some.
+    pub(crate) is_full: bool,
+}
+
+impl Assigned {
+    /// Whether all that is in the log is read and resolved.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_at_end && self.engine.unresolved() == 0
+    }
+
+    /// The offset to commit, if it is ahead of what was committed.
+    pub(crate) fn to_commit(&self) -> Option<i64> {
+        let watermark = self.engine.watermark();
+        (watermark > self.committed).then_some(watermark)
+    }
+}

@@ -1,0 +1,327 @@
+//! The loop of a consumer thread: serve the group, take records in, run what is due, settle, commit, rest.
+//!
+//! One thread owns the client, the partitions, their engines and the totals; nothing is locked and nothing is handed
+//! over. It polls at least every 20 ms whatever handlers do. Deliberately thin: each step is a file of its own.
+
+use std::time::Duration;
+
+use engine::retry::RetryPolicy;
+use engine::snapshot::Counters;
+use engine::time::Time;
+use engine::totals::Totals;
+use runtime::{ReadyHandle, Shutdown};
+use snafu::ResultExt;
+
+use super::assigned::Assigned;
+use super::assignment::{Arriving, chain};
+use super::checkpoint::Checkpoints;
+use super::desk::Desk;
+use super::intake::{BATCH, Step};
+use super::watch::{Gauges, Handled, Sold};
+use super::{Error, ReadSnafu};
+use crate::kafka::source::{Event, Source};
+
+/// The longest rest, and the longest time between two looks at the group.
+const SERVE_EVERY: Duration = Duration::from_millis(20);
+
+/// Due retries may take as long as reading took, but at least this.
+const LEAST_TIME_FOR_RETRIES: Duration = Duration::from_millis(1);
+
+/// How often gauges and progress are renewed.
+const PUBLISH_EVERY: Duration = Duration::from_millis(250);
+
+/// From SIGTERM on, orders that wait for a retry or a dead letter may be finished for this long.
+const DRAIN_BUDGET: Duration = Duration::from_secs(20);
+
+/// What a consumer thread leaves behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// What the orders it handled add up to.
+    pub(crate) totals: Totals,
+    /// How its records ended.
+    pub(crate) counters: Counters,
+    /// How fast.
+    pub(crate) handled: Handled,
+}
+
+/// One consumer thread's state; see the module.
+pub(crate) struct ConsumerLoop<'c> {
+    pub(super) desk: Desk<'c>,
+    pub(super) source: Source,
+    pub(super) policy: RetryPolicy,
+    pub(super) partitions: Vec<Assigned>,
+    pub(super) arriving: Option<Arriving>,
+    /// How many assignments there were; the number of the newest.
+    pub(super) assignments: u32,
+    pub(super) checkpoints: Checkpoints,
+    shutdown: Shutdown,
+    ready: ReadyHandle,
+    shown: Vec<Sold>,
+    serve_at: Time,
+    publish_at: Time,
+    idle_since: Option<Time>,
+    draining_since: Option<Time>,
+}
+
+impl<'c> ConsumerLoop<'c> {
+    /// A loop over a member that has joined.
+    pub(crate) fn new(
+        desk: Desk<'c>,
+        source: Source,
+        policy: RetryPolicy,
+        shutdown: Shutdown,
+        ready: ReadyHandle,
+    ) -> Self {
+        let now = desk.moment().now;
+        let checkpoints = Checkpoints::new(desk.config.checkpoint_interval, now);
+        Self {
+            desk,
+            source,
+            policy,
+            partitions: Vec::new(),
+            arriving: None,
+            assignments: 0,
+            checkpoints,
+            shutdown,
+            ready,
+            shown: Vec::new(),
+            serve_at: now,
+            publish_at: now,
+            idle_since: None,
+            draining_since: None,
+        }
+    }
+
+    /// Consumes until it is told to drain, or until everything is read and resolved where that was asked for.
+    pub(crate) fn run(mut self) -> Result<Ended, Error> {
+        loop {
+            let worked = self.turn()?;
+            if self.is_over()? {
+                break;
+            }
+            if !worked {
+                self.rest();
+            }
+        }
+        self.leave()
+    }
+
+    /// One round; whether there was anything to do.
+    fn turn(&mut self) -> Result<bool, Error> {
+        let start = self.desk.moment().now;
+        if start >= self.serve_at {
+            self.serve(start)?;
+        }
+        let taken = if self.takes_in() { self.take_in()? } else { 0 };
+        let after = self.desk.moment().now;
+        let ran = self.run_due(after, after.since(start).max(LEAST_TIME_FOR_RETRIES));
+        self.settle_dead_letters();
+        self.checkpoint(after);
+        if after >= self.publish_at {
+            self.publish(after);
+        }
+        Ok(taken + ran > 0)
+    }
+
+    /// Rebalances and commit answers.
+    fn serve(&mut self, now: Time) -> Result<(), Error> {
+        self.serve_at = now + SERVE_EVERY;
+        for event in self.source.serve().context(ReadSnafu { topic: self.topic() })? {
+            match event {
+                Event::Assigned(numbers) => self.note_assigned(numbers, now),
+                Event::Revoked { partitions, lost } => self.note_revoked(&partitions, lost)?,
+                Event::Committed(answers) => self.note_committed(&answers),
+                Event::Trouble(words) => tracing::debug!(target: "kafka", "{words}"),
+            }
+        }
+        self.start_arriving(now)
+    }
+
+    /// Whether records may be taken in: not while draining, and not while dead letters are refused.
+    fn takes_in(&self) -> bool {
+        self.draining_since.is_none() && self.desk.graveyard.refused().is_none()
+    }
+
+    /// Takes one batch of each partition that has room. Answers how many entries were taken.
+    fn take_in(&mut self) -> Result<usize, Error> {
+        let mut taken = 0;
+        for index in 0..self.partitions.len() {
+            taken += self.take_batch(index)?;
+        }
+        Ok(taken)
+    }
+
+    fn take_batch(&mut self, index: usize) -> Result<usize, Error> {
+        let partition = &mut self.partitions[index];
+        if partition.is_full && !partition.engine.has_room() {
+            return Ok(0);
+        }
+        partition.is_full = false;
+        if !partition.reader.refill(BATCH) {
+            return Ok(0);
+        }
+        let moment = self.desk.moment();
+        let mut taken = 0;
+        while self.partitions[index].reader.current().is_some() {
+            match self.desk.step(&mut self.partitions[index], moment, taken)? {
+                Step::Taken => self.partitions[index].reader.advance(),
+                Step::Shown(sold) => {
+                    self.partitions[index].reader.advance();
+                    self.desk.watch.show(&sold, &self.partitions);
+                }
+                Step::NoRoom => {
+                    self.partitions[index].is_full = true;
+                    break;
+                }
+            }
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
+    /// Runs stored records whose turn has come, for at most `budget`.
+    fn run_due(&mut self, start: Time, budget: Duration) -> usize {
+        let mut ran = 0;
+        loop {
+            let before = ran;
+            for index in 0..self.partitions.len() {
+                ran += self.desk.run_ready(&mut self.partitions[index], &mut self.shown);
+                for sold in std::mem::take(&mut self.shown) {
+                    self.desk.watch.show(&sold, &self.partitions);
+                }
+            }
+            if ran == before || self.desk.moment().now.since(start) >= budget {
+                return ran;
+            }
+        }
+    }
+
+    /// Takes answers to dead letters, and writes again what was refused.
+    pub(super) fn settle_dead_letters(&mut self) {
+        let moment = self.desk.moment();
+        let Desk { graveyard, judge, watch, .. } = &mut self.desk;
+        let round = graveyard.settle(&mut self.partitions, judge, moment);
+        graveyard.write_again(&self.partitions, judge, moment);
+        watch.note_buried(&round, moment);
+    }
+
+    /// Rests until something arrives, a retry comes due, or the group has to be served.
+    fn rest(&self) {
+        let now = self.desk.moment().now;
+        let due = self.partitions.iter().filter_map(|partition| partition.engine.next_due()).min();
+        let until = due.map_or(SERVE_EVERY, |due| due.since(now)).min(SERVE_EVERY);
+        std::thread::park_timeout(until);
+    }
+
+    /// Whether the run is over.
+    fn is_over(&mut self) -> Result<bool, Error> {
+        let now = self.desk.moment().now;
+        if self.shutdown.is_draining() {
+            return Ok(self.is_drained(now));
+        }
+        let Some(patience) = self.desk.config.until_idle else { return Ok(false) };
+        if !self.is_idle() {
+            self.idle_since = None;
+            return Ok(false);
+        }
+        let since = *self.idle_since.get_or_insert(now);
+        if now.since(since) < patience {
+            return Ok(false);
+        }
+        // Nothing arrives from a broker that is gone either: only an answered question tells the two apart.
+        let is_certain = self.prove_alive();
+        self.idle_since = is_certain.then_some(since);
+        Ok(is_certain)
+    }
+
+    /// Whether everything is assigned, read to its end and resolved.
+    fn is_idle(&self) -> bool {
+        !self.partitions.is_empty()
+            && self.arriving.is_none()
+            && self.takes_in()
+            && self.desk.graveyard.pending() == 0
+            && self.partitions.iter().all(Assigned::is_idle)
+    }
+
+    /// Commits everything, and asks for the ends of the log: whether the brokers answered and nothing is left.
+    fn prove_alive(&mut self) -> bool {
+        let numbers = self.numbers();
+        if let Err(error) = self.commit_and_wait(&numbers) {
+            tracing::warn!(target: "kafka", "{}; not idle yet", chain(&error));
+            return false;
+        }
+        self.partitions.iter().all(|partition| match self.source.bounds(partition.number) {
+            Ok(bounds) => bounds.high <= partition.engine.position(),
+            Err(error) => {
+                tracing::warn!(target: "kafka", "{}; not idle yet", chain(&error));
+                false
+            }
+        })
+    }
+
+    /// While draining: whether nothing is left to finish, or the time for it is up.
+    fn is_drained(&mut self, now: Time) -> bool {
+        let since = match self.draining_since {
+            Some(since) => since,
+            None => {
+                self.draining_since = Some(now);
+                self.ready.wait_for("draining");
+                self.desk.watch.note_draining(&self.partitions);
+                now
+            }
+        };
+        let stored: usize = self.partitions.iter().map(|partition| partition.engine.stored()).sum();
+        stored == 0 || now.since(since) >= DRAIN_BUDGET
+    }
+
+    /// Commits, gives everything back, and says what was done.
+    fn leave(mut self) -> Result<Ended, Error> {
+        self.desk.graveyard.flush(Duration::from_secs(2));
+        self.settle_dead_letters();
+        let numbers = self.numbers();
+        if let Err(error) = self.commit_and_wait(&numbers) {
+            tracing::warn!(target: "kafka", "{}; these orders will be read again", chain(&error));
+        }
+        let now = self.desk.moment().now;
+        self.publish(now);
+        let ended = self.desk.watch.ended(&self.partitions);
+        self.partitions.clear();
+        drop(self.source);
+        Ok(ended)
+    }
+
+    /// Renews what `/metrics`, `/status` and the progress line show.
+    fn publish(&mut self, now: Time) {
+        self.publish_at = now + PUBLISH_EVERY;
+        if self.draining_since.is_none() {
+            match (self.partitions.is_empty(), self.desk.graveyard.refused()) {
+                (_, Some(code)) => self.ready.wait_for(format!("dead-letter topic: {code}")),
+                (true, None) if self.assignments == 0 => {
+                    let trouble = self.source.trouble().map(|words| format!(": {words}")).unwrap_or_default();
+                    self.ready.wait_for(format!("kafka: waiting for partitions{trouble}"));
+                }
+                (_, None) => self.ready.set_ready(),
+            }
+        }
+        let ends = self.partitions.iter().map(|partition| self.source.known_end(&partition.reader)).collect();
+        let gauges = Gauges {
+            ends,
+            pending_dead_letters: self.desk.graveyard.pending(),
+            refused: self.desk.graveyard.refused(),
+            is_taking_in: self.takes_in(),
+        };
+        self.desk.watch.publish(&mut self.partitions, &gauges, self.desk.judge.paths(), now);
+    }
+
+    pub(super) fn topic(&self) -> &'c str {
+        &self.desk.config.common.topics.orders
+    }
+
+    pub(super) fn group(&self) -> &'c str {
+        &self.desk.config.common.group_id
+    }
+
+    fn numbers(&self) -> Vec<i32> {
+        self.partitions.iter().map(|partition| partition.number).collect()
+    }
+}

@@ -1,0 +1,271 @@
+//! Dead letters on their way: made from the stored record, written, and made again when a write fails.
+//!
+//! A write that failed is repeated for ever; meanwhile the order's lane stays shut and the commit holds. Too large a
+//! record goes again with short headers, then without its value. Deliberately never skips one.
+
+use std::time::Duration;
+
+use crate::kafka::ErrorCode;
+use crate::kafka::dead_letter_sink::OwnedHeaders;
+use engine::Ticket;
+use engine::time::Time;
+use schemas::dead_letter::DeadLetter;
+use schemas::failure::{Disposition, FailureClass};
+
+use super::assigned::Assigned;
+use super::judge::Judge;
+use super::moment::Moment;
+use super::stored::Stored;
+use crate::kafka::dead_letter_sink::{DeadLetterSink, Letter, Refusal, add_header};
+
+/// How long after a failed write it is repeated.
+const REPEAT_AFTER: Duration = Duration::from_secs(1);
+
+/// How long after a refusal that only a person can mend.
+const REPEAT_REFUSED_AFTER: Duration = Duration::from_secs(5);
+
+/// How much of a dead letter is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// All of it.
+    Whole,
+    /// The record whole, the message cut short.
+    ShortHeaders,
+    /// Key and headers; the value stays where the origin headers point.
+    Pointer,
+}
+
+/// One dead letter that is not acknowledged yet.
+#[derive(Debug)]
+pub(crate) struct Burial {
+    partition: i32,
+    assignment: u32,
+    ticket: Ticket,
+    disposition: Disposition,
+    message: Box<str>,
+    exception: &'static str,
+    size: Size,
+}
+
+impl Burial {
+    /// The dead letter of a record that `partition` keeps under `ticket`.
+    pub(crate) fn new(
+        partition: &Assigned,
+        ticket: Ticket,
+        disposition: Disposition,
+        message: &str,
+        exception: &'static str,
+    ) -> Self {
+        let (number, assignment) = (partition.number, partition.assignment);
+        Self {
+            partition: number,
+            assignment,
+            ticket,
+            disposition,
+            message: message.into(),
+            exception,
+            size: Size::Whole,
+        }
+    }
+}
+
+/// A dead letter that all in-sync replicas have, for what is shown and counted.
+pub(crate) struct Buried {
+    /// The order's id, where the record has a readable one.
+    pub(crate) order_id: Option<String>,
+    /// Where the record was.
+    pub(crate) offset: i64,
+    /// Its partition.
+    pub(crate) partition: i32,
+    /// Retries it was given.
+    pub(crate) retries: u8,
+    /// Why it failed last.
+    pub(crate) class: FailureClass,
+    /// The message of the last failure.
+    pub(crate) message: Box<str>,
+}
+
+/// What came of the answers of one round.
+#[derive(Default)]
+pub(crate) struct Round {
+    /// Written and resolved.
+    pub(crate) buried: Vec<Buried>,
+    /// Answers that were failures.
+    pub(crate) failures: usize,
+}
+
+/// The names that every dead letter of this consumer carries.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    /// Source topic.
+    pub(crate) topic: String,
+    /// Consumer group.
+    pub(crate) group: String,
+    /// Pipeline.
+    pub(crate) pipeline: String,
+}
+
+/// Writes dead letters and keeps those that are to be written again.
+pub(crate) struct Graveyard {
+    sink: DeadLetterSink<Burial>,
+    names: Names,
+    again: Vec<(Time, Burial)>,
+    /// Handed to the producer, not answered.
+    on_the_way: usize,
+    refused: Option<ErrorCode>,
+}
+
+impl Graveyard {
+    /// A graveyard that writes through `sink`.
+    pub(crate) fn new(sink: DeadLetterSink<Burial>, names: Names) -> Self {
+        Self { sink, names, again: Vec::new(), on_the_way: 0, refused: None }
+    }
+
+    /// Why nothing more may be taken in, while that is so: the topic is gone or closed to us.
+    pub(crate) fn refused(&self) -> Option<ErrorCode> {
+        self.refused
+    }
+
+    /// How many are written but not acknowledged, or to be written again.
+    pub(crate) fn pending(&self) -> usize {
+        self.on_the_way + self.again.len()
+    }
+
+    /// Waits for answers that are on their way, at most for `limit`; [`Self::settle`] takes them.
+    pub(crate) fn flush(&self, limit: Duration) {
+        self.sink.flush(limit);
+    }
+
+    /// Hands a dead letter to the producer. One whose record the partition does not keep any more is forgotten.
+    pub(crate) fn bury(&mut self, partition: &Assigned, judge: &mut Judge, burial: Burial) {
+        let Some(record) = partition.engine.record(burial.ticket) else { return };
+        let Some(letter) = self.letter(partition, judge, &burial) else { return };
+        let value = if burial.size == Size::Pointer { None } else { record.value() };
+        let origin = u64::from(burial.partition.unsigned_abs()) << 48 ^ letter.offset.unsigned_abs();
+        let (key, timestamp) = (record.key(), record.timestamp());
+        let letter = Letter { key, value, timestamp, origin, headers: headers(record, &letter) };
+        self.on_the_way += 1;
+        self.sink.send(letter, burial);
+    }
+
+    /// What the headers will say.
+    fn letter(&self, partition: &Assigned, judge: &mut Judge, burial: &Burial) -> Option<DeadLetter> {
+        let record = partition.engine.record(burial.ticket)?;
+        let history = partition.engine.history(burial.ticket)?;
+        let schema_id = judge.schema_id(record.value());
+        let message = if burial.size == Size::Whole { &*burial.message } else { "" };
+        let mut letter = DeadLetter {
+            topic: self.names.topic.clone(),
+            partition: burial.partition,
+            offset: history.offset,
+            group: self.names.group.clone(),
+            pipeline: self.names.pipeline.clone(),
+            delivery_count: history.runs,
+            message: message.to_owned(),
+            class: history.class,
+            disposition: burial.disposition,
+            exception_class_name: burial.exception.to_owned(),
+            timestamp: record.timestamp(),
+            first_failure_timestamp: history.first_failure_milliseconds,
+            last_failure_timestamp: history.last_failure_milliseconds,
+            schema_id,
+            order_id: None,
+            product: None,
+            order_value: None,
+            payload_omitted: burial.size == Size::Pointer,
+        };
+        if let Some(order) = judge.order(record.value()) {
+            letter.describe(&order);
+        }
+        Some(letter)
+    }
+
+    /// Takes the producer's answers: resolves what is written, keeps the rest to write it again.
+    pub(crate) fn settle(&mut self, partitions: &mut [Assigned], judge: &mut Judge, moment: Moment) -> Round {
+        let mut round = Round::default();
+        while let Some(delivered) = self.sink.answer() {
+            self.on_the_way = self.on_the_way.saturating_sub(1);
+            let burial = delivered.token;
+            let owner = partitions
+                .iter_mut()
+                .find(|partition| (partition.number, partition.assignment) == (burial.partition, burial.assignment));
+            let Some(owner) = owner else { continue };
+            match delivered.result {
+                Ok(()) => {
+                    self.refused = None;
+                    round.buried.extend(acknowledge(owner, judge, burial));
+                }
+                Err(refusal) => {
+                    round.failures += 1;
+                    self.keep(burial, refusal, moment);
+                }
+            }
+        }
+        round
+    }
+
+    fn keep(&mut self, mut burial: Burial, refusal: Refusal, moment: Moment) {
+        let delay = match refusal {
+            Refusal::TooLarge => {
+                burial.size = match burial.size {
+                    Size::Whole => Size::ShortHeaders,
+                    Size::ShortHeaders | Size::Pointer => Size::Pointer,
+                };
+                Duration::ZERO
+            }
+            Refusal::Passing(code) => {
+                tracing::warn!(target: "kafka", "a dead letter was not written: {code}; writing it again");
+                REPEAT_AFTER
+            }
+            Refusal::NotAllowed(code) => {
+                self.refused = Some(code);
+                REPEAT_REFUSED_AFTER
+            }
+        };
+        self.again.push((moment.now + delay, burial));
+    }
+
+    /// Writes again what is due.
+    pub(crate) fn write_again(&mut self, partitions: &[Assigned], judge: &mut Judge, moment: Moment) {
+        if self.again.is_empty() {
+            return;
+        }
+        let (due, later) = std::mem::take(&mut self.again).into_iter().partition(|(at, _)| *at <= moment.now);
+        self.again = later;
+        let due: Vec<(Time, Burial)> = due;
+        for (_, burial) in due {
+            let owner = partitions
+                .iter()
+                .find(|partition| (partition.number, partition.assignment) == (burial.partition, burial.assignment));
+            if let Some(owner) = owner {
+                self.bury(owner, judge, burial);
+            }
+        }
+    }
+}
+
+fn acknowledge(owner: &mut Assigned, judge: &mut Judge, burial: Burial) -> Option<Buried> {
+    let history = owner.engine.history(burial.ticket)?;
+    let order = judge.order(owner.engine.record(burial.ticket)?.value());
+    let order_id = order.map(|order| order.order_id.as_str().to_owned());
+    owner.engine.dead_letter_acknowledged(burial.ticket).then(|| Buried {
+        order_id,
+        offset: history.offset,
+        partition: burial.partition,
+        retries: history.retries,
+        class: history.class,
+        message: burial.message,
+    })
+}
+
+/// The original's headers in order, then ours.
+fn headers(record: &Stored, letter: &DeadLetter) -> OwnedHeaders {
+    let mut headers = OwnedHeaders::new();
+    for (name, value) in record.headers() {
+        headers = add_header(headers, name, value);
+    }
+    for (name, value) in letter.headers() {
+        headers = add_header(headers, name.as_bytes(), Some(value.as_bytes()));
+    }
+    headers
+}

@@ -1,0 +1,321 @@
+//! What is seen of a consumer: lines and progress for people, counters and gauges for Prometheus, `/status`, the report.
+//!
+//! Deliberately decides nothing. Counters are counted at the deed, gauges and sums are taken from the engines when they
+//! are renewed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use engine::snapshot::Counters;
+use engine::time::Time;
+use engine::totals::{Total, Totals};
+use hdrhistogram::Histogram;
+use schemas::codec::DecodePaths;
+use schemas::order::Order;
+
+use super::assigned::Assigned;
+use super::consumer_loop::Ended;
+use super::graveyard::{Buried, Round};
+use super::moment::Moment;
+use crate::config::Consume;
+use crate::handler::Fault;
+use crate::kafka::ErrorCode;
+use crate::kafka::ffi::Entry;
+use crate::metrics::consumer::ConsumerMetrics;
+use crate::report::Latency;
+use crate::screen::{ConsumeProgress, Gate, HandledLine, MovedLine, Price, RetryLine, Screen, Ticker};
+
+/// Of each batch so many records are timed: all of them at low rates, few of them in a drain.
+const TIMED_OF_A_BATCH: usize = 32;
+
+/// Longest latency that is told apart, in milliseconds: a day.
+const LONGEST_LATENCY: u64 = 86_400_000;
+
+/// What this consumer handled, for the summary.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Handled {
+    /// Records resolved by this process.
+    pub(crate) records: u64,
+    /// From produced to handled, of orders that succeeded at their first try.
+    pub(crate) latency: Option<Latency>,
+    /// How late retries started; `None` without retries.
+    pub(crate) retry_delay: Option<Latency>,
+}
+
+/// An order that was handled and is to be shown.
+pub(crate) struct Sold {
+    order_id: String,
+    product: String,
+    price: Price,
+}
+
+/// What the loop knows besides its engines.
+pub(crate) struct Gauges {
+    /// The end of each partition, in the order of the partitions.
+    pub(crate) ends: Vec<Option<i64>>,
+    /// Dead letters that are not acknowledged yet.
+    pub(crate) pending_dead_letters: usize,
+    /// Why dead letters are refused, while they are.
+    pub(crate) refused: Option<ErrorCode>,
+    /// Whether records are taken in.
+    pub(crate) is_taking_in: bool,
+}
+
+/// Counts and shows; see the module.
+pub(crate) struct Watch {
+    screen: Screen,
+    topic: String,
+    max_retries: u8,
+    /// Lines about single orders would mix up averages of several threads, so only a single thread shows them.
+    shows_orders: bool,
+    metrics: ConsumerMetrics,
+    board: Board,
+    orders: Gate,
+    retries: Gate,
+    moved: Gate,
+    ticker: Ticker,
+    latency: Histogram<u64>,
+    retry_delay: Histogram<u64>,
+    retired: (Totals, Counters),
+    told: Told,
+}
+
+/// What was told at the last progress line.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    at: Time,
+    records: u64,
+}
+
+/// The newest status of one consumer thread, shared with the admin server.
+pub(crate) type Board = Arc<Mutex<serde_json::Value>>;
+
+impl Watch {
+    /// Watches one consumer thread from `now` on.
+    pub(crate) fn new(config: &Consume, screen: Screen, metrics: ConsumerMetrics, board: Board, now: Time) -> Self {
+        let histogram = |longest| Histogram::new_with_bounds(1, longest, 3).expect("the bounds are in order");
+        Self {
+            shows_orders: screen.is_shown() && config.consumers == 1,
+            screen,
+            topic: config.common.topics.orders.clone(),
+            max_retries: u8::try_from(config.retry.max_retries).unwrap_or(u8::MAX),
+            metrics,
+            board,
+            orders: Gate::default(),
+            retries: Gate::default(),
+            moved: Gate::default(),
+            ticker: Ticker::new(now),
+            latency: histogram(LONGEST_LATENCY),
+            retry_delay: histogram(LONGEST_LATENCY * 1000),
+            retired: (Totals::new(), Counters::default()),
+            told: Told { at: now, records: 0 },
+        }
+    }
+
+    /// An order was handled at its first try; `place` is its place in the batch.
+    pub(crate) fn note_first_try(&mut self, order: &Order<'_>, entry: &Entry<'_>, moment: Moment, place: usize) {
+        if place >= TIMED_OF_A_BATCH {
+            return;
+        }
+        let created = Some(order.created_at_milliseconds).filter(|created| *created > 0).or_else(|| entry.timestamp());
+        if let Some(created) = created {
+            let milliseconds = u64::try_from(moment.wall_milliseconds - created).unwrap_or(0);
+            self.latency.saturating_record(milliseconds.max(1));
+            self.metrics.end_to_end_latency(Duration::from_millis(milliseconds));
+        }
+    }
+
+    /// The line of a handled order, if it is to be shown.
+    pub(crate) fn line_for(&mut self, order: &Order<'_>, moment: Moment) -> Option<Sold> {
+        if !self.shows_orders || !self.orders.admits(moment.now) {
+            return None;
+        }
+        let price = Price { minor: order.price.minor(), currency: order.currency };
+        Some(Sold { order_id: order.order_id.as_str().to_owned(), product: order.product.as_str().to_owned(), price })
+    }
+
+    /// Shows a handled order with the averages as they are now.
+    pub(crate) fn show(&self, sold: &Sold, partitions: &[Assigned]) {
+        let currency = *sold.price.currency.as_bytes();
+        let (mut overall, mut of_product) = (Total::EMPTY, Total::EMPTY);
+        for totals in partitions.iter().map(|partition| partition.engine.totals()).chain([&self.retired.0]) {
+            for (_, total) in totals.overall().iter().filter(|(code, _)| *code == currency) {
+                overall.merge(total);
+            }
+            if let Some(total) = totals.get(sold.product.as_bytes(), currency) {
+                of_product.merge(total);
+            }
+        }
+        self.screen.show(&HandledLine {
+            order_id: &sold.order_id,
+            product: &sold.product,
+            price: sold.price,
+            overall: (overall.sum, overall.count),
+            of_product: (of_product.sum, of_product.count),
+        });
+    }
+
+    /// A try failed.
+    pub(crate) fn note_failure(&mut self, fault: &Fault, _order: Option<&Order<'_>>) {
+        self.metrics.failure(fault.class);
+    }
+
+    /// Bytes did not decode, for this reason.
+    pub(crate) fn note_undecodable(&mut self, reason: &'static str) {
+        self.metrics.decode_error(reason);
+    }
+
+    /// A retry started so long after it was due.
+    pub(crate) fn note_retry(&mut self, late: Duration) {
+        self.retry_delay.saturating_record(u64::try_from(late.as_micros()).unwrap_or(u64::MAX).max(1));
+        self.metrics.retry_start_delay(late);
+    }
+
+    /// A failed order waits for a retry.
+    pub(crate) fn note_parked(&mut self, fault: &Fault, id: Option<&str>, retry: u8, delay: Duration, moment: Moment) {
+        self.metrics.retry(fault.class, retry);
+        if self.screen.is_shown() && self.retries.admits(moment.now) {
+            self.screen.show(&RetryLine {
+                order_id: id.unwrap_or("?"),
+                number: u32::from(retry),
+                of: u32::from(self.max_retries),
+                delay,
+                message: &fault.message,
+            });
+        }
+    }
+
+    /// A failed order waits for what it needs.
+    pub(crate) fn note_held(&mut self, fault: &Fault, id: Option<&str>, delay: Duration, moment: Moment) {
+        if self.retries.admits(moment.now) {
+            tracing::warn!(
+                target: "orders", order = id, class = fault.class.as_str(), delay = ?delay,
+                "held until it can be handled: {}", fault.message
+            );
+        }
+    }
+
+    /// Dead letters were written, or not.
+    pub(crate) fn note_buried(&mut self, round: &Round, moment: Moment) {
+        self.metrics.dead_letter_write_failures(round.failures);
+        for buried in &round.buried {
+            self.metrics.dead_letter(buried.class);
+            self.show_moved(buried, moment);
+        }
+    }
+
+    fn show_moved(&mut self, buried: &Buried, moment: Moment) {
+        if !self.moved.admits(moment.now) {
+            return;
+        }
+        if self.screen.is_shown() {
+            self.screen.show(&MovedLine {
+                order_id: buried.order_id.as_deref(),
+                origin: (&self.topic, buried.partition, buried.offset),
+                retries: u32::from(buried.retries),
+                message: &buried.message,
+            });
+        } else {
+            tracing::info!(
+                target: "orders", order = buried.order_id, partition = buried.partition, offset = buried.offset,
+                class = buried.class.as_str(), retries = buried.retries, "moved to the dead letters: {}", buried.message
+            );
+        }
+    }
+
+    /// A commit was answered.
+    pub(crate) fn note_commit(&mut self, result: Result<(), &str>) {
+        self.metrics.commit(result.is_ok());
+        if let Err(reason) = result {
+            tracing::warn!(target: "kafka", "a commit was not taken: {reason}; it is repeated with the next one");
+        }
+    }
+
+    /// Partitions come or go.
+    pub(crate) fn note_rebalance(&mut self, kind: &'static str, numbers: &[i32]) {
+        self.metrics.rebalance(kind);
+        tracing::info!(target: "kafka", partitions = ?numbers, "partitions {kind}");
+    }
+
+    /// The run is to end.
+    pub(crate) fn note_draining(&self, partitions: &[Assigned]) {
+        let stored: usize = partitions.iter().map(|partition| partition.engine.stored()).sum();
+        if stored > 0 {
+            let text = format!(
+                "finishing {stored} orders that wait for a retry or a dead letter, at most 20 s; once more to stop at once \
+                 (they will be read again)"
+            );
+            self.screen.say(&text);
+        }
+    }
+
+    /// A partition goes; its orders stay in this process's report.
+    pub(crate) fn retire(&mut self, partition: &Assigned) {
+        self.retired.0.merge(partition.engine.totals());
+        self.retired.1.merge(partition.engine.counters());
+    }
+
+    /// Everything this thread resolved so far.
+    fn sums(&self, partitions: &[Assigned]) -> (Totals, Counters) {
+        let (mut totals, mut counters) = self.retired.clone();
+        for partition in partitions {
+            totals.merge(partition.engine.totals());
+            counters.merge(partition.engine.counters());
+        }
+        (totals, counters)
+    }
+
+    /// Renews gauges, status and, once a second while orders come too fast for lines, the progress line.
+    pub(crate) fn publish(&mut self, partitions: &mut [Assigned], gauges: &Gauges, paths: DecodePaths, now: Time) {
+        let (totals, counters) = self.sums(partitions);
+        let lag = lag(partitions, gauges);
+        self.metrics.publish(partitions, &totals, &counters, gauges, paths);
+        let status = super::status::status(partitions, &totals, &counters, gauges, lag);
+        *self.board.lock().unwrap_or_else(PoisonError::into_inner) = status;
+        if self.ticker.ticks(now) {
+            let records = counters.records();
+            let seconds = now.since(self.told.at).as_secs_f64();
+            let per_second =
+                if seconds > 0.0 { (records - self.told.records.min(records)) as f64 / seconds } else { 0.0 };
+            self.told = Told { at: now, records };
+            if self.screen.is_shown() && (self.orders.is_shut() || !self.shows_orders) && per_second > 0.0 {
+                let parked = partitions.iter().map(|partition| partition.engine.occupancy().parked as u64).sum();
+                self.screen.say(&ConsumeProgress {
+                    records,
+                    succeeded: counters.succeeded,
+                    parked,
+                    retries: counters.retries(),
+                    dead_lettered: counters.dead_lettered,
+                    lag,
+                    per_second,
+                });
+            }
+        }
+    }
+
+    /// What is left when the thread ends.
+    pub(crate) fn ended(&self, partitions: &[Assigned]) -> Ended {
+        let (totals, counters) = self.sums(partitions);
+        let handled = Handled {
+            records: counters.records(),
+            latency: percentiles(&self.latency, 1.0),
+            retry_delay: percentiles(&self.retry_delay, 1000.0),
+        };
+        Ended { totals, counters, handled }
+    }
+}
+
+/// Median and 99th percentile in milliseconds; `scale` is how many units of the histogram make one.
+fn percentiles(histogram: &Histogram<u64>, scale: f64) -> Option<Latency> {
+    let at = |quantile| histogram.value_at_quantile(quantile) as f64 / scale;
+    (!histogram.is_empty()).then(|| Latency { p50: at(0.5), p99: at(0.99) })
+}
+
+/// Records between what was read and the end of the log; `None` while no end is known.
+fn lag(partitions: &[Assigned], gauges: &Gauges) -> Option<u64> {
+    let known = partitions
+        .iter()
+        .zip(&gauges.ends)
+        .map(|(partition, end)| Some(u64::try_from(((*end)? - partition.engine.watermark()).max(0)).unwrap_or(0)));
+    known.sum()
+}

@@ -1,0 +1,195 @@
+//! Writes dead letters and tells the consumer thread which of them all in-sync replicas have.
+//!
+//! Deliberately without retries beyond librdkafka's own: a write that failed comes back to the consumer, which holds the
+//! order and decides when to write again.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::Thread;
+use std::time::Duration;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Header;
+pub(crate) use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientContext, config::RDKafkaLogLevel};
+use snafu::{ResultExt, Snafu};
+
+use super::client::{self, ClientLog};
+use crate::config::Kafka;
+
+/// What can go wrong when the sink is made.
+#[derive(Debug, Snafu)]
+pub(crate) enum Error {
+    /// A setting cannot be had.
+    #[snafu(display("cannot put the dead-letter producer's settings together"))]
+    Settings {
+        /// Which.
+        source: client::Error,
+    },
+    /// librdkafka refused the settings.
+    #[snafu(display("cannot make a producer for dead-letter topic {topic}: check --client-config"))]
+    Create {
+        /// The topic.
+        topic: String,
+        /// librdkafka's word.
+        source: KafkaError,
+    },
+}
+
+/// Why a dead letter is not in its topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The record with its headers is larger than the topic takes.
+    TooLarge,
+    /// The topic is not there, or we may not write to it: nothing more may be taken in until that is mended.
+    NotAllowed(RDKafkaErrorCode),
+    /// Anything that may pass by itself.
+    Passing(RDKafkaErrorCode),
+}
+
+impl Refusal {
+    fn of(error: &KafkaError) -> Self {
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+        if matches!(code, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize) {
+            Self::TooLarge
+        } else if matches!(
+            code,
+            RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed
+        ) {
+            Self::NotAllowed(code)
+        } else {
+            Self::Passing(code)
+        }
+    }
+}
+
+/// What became of one write; `T` is what the caller gave along.
+pub(crate) struct Delivered<T> {
+    /// What the caller gave along.
+    pub(crate) token: T,
+    /// All in-sync replicas have it, or why not.
+    pub(crate) result: Result<(), Refusal>,
+}
+
+/// One record as it is to be written.
+pub(crate) struct Letter<'a> {
+    /// The key, unchanged; `None` stays null.
+    pub(crate) key: Option<&'a [u8]>,
+    /// The value, unchanged; `None` stays null.
+    pub(crate) value: Option<&'a [u8]>,
+    /// The original's timestamp.
+    pub(crate) timestamp: Option<i64>,
+    /// Where a record without a key goes, so that copies of it meet: any number, taken modulo the partitions.
+    pub(crate) origin: u64,
+    /// The original's headers, then ours.
+    pub(crate) headers: OwnedHeaders,
+}
+
+/// Adds a header; names that are not UTF-8 (Kafka's other clients may write them) are passed on as well as they can be.
+pub(crate) fn add_header(headers: OwnedHeaders, name: &[u8], value: Option<&[u8]>) -> OwnedHeaders {
+    headers.insert(Header { key: &String::from_utf8_lossy(name), value })
+}
+
+/// An idempotent producer for one dead-letter topic.
+pub(crate) struct DeadLetterSink<T: Send + Sync + 'static> {
+    topic: String,
+    partitions: i32,
+    producer: ThreadedProducer<Answers<T>>,
+    answers: Receiver<Delivered<T>>,
+}
+
+impl<T: Send + Sync + 'static> DeadLetterSink<T> {
+    /// Makes the producer. `waker` is unparked at each answer; `partitions` is how many the topic has.
+    pub(crate) fn new(kafka: &Kafka, topic: &str, partitions: i32, waker: Thread) -> Result<Self, Error> {
+        let (sender, answers) = channel();
+        let mut config = client::base(kafka, "dead-letters").context(SettingsSnafu)?;
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", "5")
+            .set("compression.type", "lz4")
+            .set("partitioner", "murmur2_random")
+            // The topic decides what is too large; the client must not be stricter.
+            .set("message.max.bytes", "1000000000")
+            .set("delivery.timeout.ms", "30000")
+            // A topic that is gone is said so, not made anew with the broker's defaults.
+            .set("allow.auto.create.topics", "false")
+            .set_log_level(RDKafkaLogLevel::Info);
+        client::override_with(&mut config, kafka);
+        let context = Answers { sender, waker, log: ClientLog::default() };
+        let producer = config.create_with_context(context).context(CreateSnafu { topic })?;
+        Ok(Self { topic: topic.to_owned(), partitions: partitions.max(1), producer, answers })
+    }
+
+    /// Hands a record to the producer; its answer comes from [`Self::answer`], with the token. A full queue answers at
+    /// once, like any other trouble that passes.
+    pub(crate) fn send(&self, letter: Letter<'_>, token: T) {
+        let mut record = BaseRecord::<[u8], [u8], Box<T>>::with_opaque_to(&self.topic, Box::new(token));
+        record.key = letter.key;
+        record.payload = letter.value;
+        record.timestamp = letter.timestamp;
+        record.headers = Some(letter.headers);
+        if letter.key.is_none() {
+            let place = letter.origin % u64::from(self.partitions.unsigned_abs());
+            record.partition = i32::try_from(place).ok();
+        }
+        if let Err((error, record)) = self.producer.send(record) {
+            let result = Err(Refusal::of(&error));
+            self.producer.context().answer(Delivered { token: *record.delivery_opaque, result });
+        }
+    }
+
+    /// The next answer, if there is one.
+    pub(crate) fn answer(&self) -> Option<Delivered<T>> {
+        self.answers.try_recv().ok()
+    }
+
+    /// Waits until everything is answered, at most for `limit`.
+    pub(crate) fn flush(&self, limit: Duration) {
+        if let Err(error) = self.producer.flush(limit) {
+            tracing::warn!(target: "kafka", %error, "dead letters are not acknowledged yet; their orders will be read again");
+        }
+    }
+}
+
+/// The producer's context: passes answers on.
+struct Answers<T: Send + Sync + 'static> {
+    sender: Sender<Delivered<T>>,
+    waker: Thread,
+    log: ClientLog,
+}
+
+impl<T: Send + Sync + 'static> Answers<T> {
+    fn answer(&self, delivered: Delivered<T>) {
+        // A receiver that is gone has ended its assignment: the order is not resolved and will be read again.
+        if self.sender.send(delivered).is_ok() {
+            self.waker.unpark();
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> ClientContext for Answers<T> {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.log.log(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.log.error(error, reason);
+    }
+}
+
+impl<T: Send + Sync + 'static> ProducerContext for Answers<T> {
+    type DeliveryOpaque = Box<T>;
+
+    fn delivery(&self, report: &DeliveryResult<'_>, token: Box<T>) {
+        let result = match report {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(Refusal::of(error)),
+        };
+        self.answer(Delivered { token: *token, result });
+    }
+}
