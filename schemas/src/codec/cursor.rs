@@ -51,12 +51,28 @@ impl<'a> Cursor<'a> {
         let (first, rest) = self.rest.split_first().ok_or(DecodeReason::Truncated)?;
         if *first < 0x80 {
             self.rest = rest;
-            return Ok(i64::from(*first >> 1) ^ -i64::from(*first & 1));
+            return Ok(zig_zag(u64::from(*first)));
         }
         self.long_of_many_bytes()
     }
 
+    /// Up to eight bytes at once where there are as many, else one by one.
+    #[inline]
     fn long_of_many_bytes(&mut self) -> Result<i64, DecodeReason> {
+        if let Some(word) = self.rest.first_chunk::<8>() {
+            let word = u64::from_le_bytes(*word);
+            let ends = !word & 0x8080_8080_8080_8080;
+            if ends != 0 {
+                let bits = ends.trailing_zeros() + 1;
+                self.rest = &self.rest[bits as usize / 8..];
+                return Ok(zig_zag(gather(word & (u64::MAX >> (64 - bits)))));
+            }
+        }
+        self.long_byte_by_byte()
+    }
+
+    #[inline(never)]
+    fn long_byte_by_byte(&mut self) -> Result<i64, DecodeReason> {
         let mut number = 0_u64;
         for (index, byte) in self.rest.iter().enumerate() {
             // The tenth byte has room for one bit.
@@ -66,7 +82,7 @@ impl<'a> Cursor<'a> {
             number |= u64::from(*byte & 0x7f) << (7 * index);
             if *byte < 0x80 {
                 self.rest = &self.rest[index + 1..];
-                return Ok((number >> 1) as i64 ^ -((number & 1) as i64));
+                return Ok(zig_zag(number));
             }
         }
         Err(DecodeReason::Truncated)
@@ -103,8 +119,14 @@ impl<'a> Cursor<'a> {
     /// `bytes`: a length, then as many.
     #[inline]
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], DecodeReason> {
-        let length = self.long()?;
-        let length = usize::try_from(length).map_err(|_negative| DecodeReason::BadLength)?;
+        let length = match self.rest.split_first() {
+            // One byte, not negative: nearly every length.
+            Some((first, rest)) if first & 0x81 == 0 => {
+                self.rest = rest;
+                usize::from(first >> 1)
+            }
+            _other => usize::try_from(self.long_of_many_bytes()?).map_err(|_negative| DecodeReason::BadLength)?,
+        };
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(DecodeReason::BadLength)?;
         self.rest = rest;
         Ok(taken)
@@ -132,6 +154,21 @@ impl<'a> Cursor<'a> {
         let size = usize::try_from(self.long()?).ok().filter(|size| *size <= self.left());
         Ok((count.unsigned_abs(), Some(size.ok_or(DecodeReason::BadLength)?)))
     }
+}
+
+/// 0, -1, 1, -2, … of 0, 1, 2, 3, …
+#[inline]
+fn zig_zag(number: u64) -> i64 {
+    (number >> 1) as i64 ^ -((number & 1) as i64)
+}
+
+/// The low seven bits of eight bytes, put together: first to pairs, then to fours, then to all.
+#[inline]
+fn gather(word: u64) -> u64 {
+    let bytes = word & 0x7f7f_7f7f_7f7f_7f7f;
+    let pairs = (bytes & 0x007f_007f_007f_007f) | ((bytes & 0x7f00_7f00_7f00_7f00) >> 1);
+    let fours = (pairs & 0x0000_3fff_0000_3fff) | ((pairs & 0x3fff_0000_3fff_0000) >> 2);
+    (fours & 0x0fff_ffff) | ((fours & 0x0fff_ffff_0000_0000) >> 4)
 }
 
 #[cfg(test)]
@@ -181,6 +218,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn eight_bytes_at_once_are_the_same_as_one_by_one(bytes in proptest::collection::vec(any::<u8>(), 0..14)) {
+            let (mut at_once, mut one_by_one) = (Cursor::new(&bytes), Cursor::new(&bytes));
+            prop_assert_eq!(at_once.long(), one_by_one.long_byte_by_byte());
+            prop_assert_eq!(at_once.left(), one_by_one.left());
+        }
+
         #[test]
         fn whatever_the_bytes_a_cursor_only_moves_forward(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let mut cursor = Cursor::new(&bytes);

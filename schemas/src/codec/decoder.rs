@@ -137,15 +137,16 @@ impl Decoder {
     pub fn decode<'a>(&'a mut self, bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
         match bytes {
             [] => Err(DecodeError::new(DecodeReason::Empty, None)),
-            [frame::CONFLUENT_MAGIC, ..] if self.with_registry => self.decode_frame(bytes),
-            [frame::CONFLUENT_MAGIC, ..] => self.decode_bare_or_frame(bytes),
-            [first, second, ..] if [*first, *second] == frame::SINGLE_OBJECT_MARK => self.decode_single_object(bytes),
-            _bare => self.decode_bare(bytes, None).map_err(|reason| DecodeError::new(reason, None)),
+            [frame::CONFLUENT_MAGIC, ..] if self.with_registry => self.frame(bytes),
+            [frame::CONFLUENT_MAGIC, ..] => self.bare_or_frame(bytes),
+            [first, second, ..] if [*first, *second] == frame::SINGLE_OBJECT_MARK => self.single_object(bytes),
+            _bare => self.bare(bytes, None),
         }
     }
 
     /// A Confluent frame whose id is looked up.
-    fn decode_frame<'a>(&'a mut self, bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
+    #[inline]
+    fn frame<'a>(&'a mut self, bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
         let (id, record) = frame::split_confluent(bytes).ok_or(DecodeError::new(DecodeReason::ShortFrame, None))?;
         let refuse = |reason| DecodeError::new(reason, Some(id));
         if self.registered.get(self.last).is_none_or(|last| last.id != id) {
@@ -153,12 +154,13 @@ impl Decoder {
         }
         let reader = self.registered[self.last].reader.as_ref();
         let reader = reader.ok_or(refuse(DecodeReason::UnusableSchema))?;
-        let order = read(reader, record, WriterSchema::Registered, &mut self.scratch, &mut self.paths);
-        order.map(|order| RawOrder { schema_id: Some(id), ..order }).map_err(refuse)
+        let origin = Origin { schema: WriterSchema::Registered, schema_id: Some(id) };
+        read(reader, record, origin, &mut self.scratch, &mut self.paths)
     }
 
     /// A record that begins with 0x00: an order with an empty id, or a frame that no registry explains.
-    fn decode_bare_or_frame<'a>(&'a mut self, bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
+    #[inline(never)]
+    fn bare_or_frame<'a>(&'a mut self, bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
         let bare = self.fit(bytes);
         let frame = frame::split_confluent(bytes).filter(|(_id, record)| match bare {
             Fit::Order => false,
@@ -166,58 +168,80 @@ impl Decoder {
             Fit::Not => true,
         });
         match frame {
-            None => self.decode_bare(bytes, None).map_err(|reason| DecodeError::new(reason, None)),
+            None => self.bare(bytes, None),
             Some((id, record)) => {
                 let looks_framed = DecodeError::new(DecodeReason::LooksConfluentFramed, Some(id));
-                self.decode_bare(record, Some(id)).map_err(|_reason| looks_framed)
+                self.bare(record, Some(id)).map_err(|_error| looks_framed)
             }
         }
     }
 
     /// A record that begins like a single object; where the fingerprint is not known it may still be a bare one.
-    fn decode_single_object<'a>(&'a mut self, bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
+    #[inline(never)]
+    fn single_object<'a>(&'a mut self, bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
         let split = frame::split_single_object(bytes);
         let known = split.and_then(|(fingerprint, record)| {
             let (_, named) = self.fingerprints.iter().find(|(known, _named)| *known == fingerprint)?;
             Some((*named, record))
         });
         let Some((named, record)) = known else {
-            let unknown = split.map(|_split| DecodeReason::UnknownFingerprint);
-            return self.decode_bare(bytes, None).map_err(|reason| DecodeError::new(unknown.unwrap_or(reason), None));
+            let unknown = split.map(|_split| DecodeError::new(DecodeReason::UnknownFingerprint, None));
+            return self.bare(bytes, None).map_err(|error| unknown.unwrap_or(error));
         };
         let (reader, schema) = match (named, &self.given) {
             (Named::Given, Some(given)) => (given, WriterSchema::Configured),
             (Named::V1, _) => (&Reader::V1, WriterSchema::V1),
             (Named::V2 | Named::Given, _) => (&Reader::V2, WriterSchema::V2),
         };
-        let order = read(reader, record, schema, &mut self.scratch, &mut self.paths);
-        order.map_err(|reason| DecodeError::new(reason, None))
+        read(reader, record, Origin { schema, schema_id: None }, &mut self.scratch, &mut self.paths)
     }
 
-    /// A record with nothing before it, or behind a frame that is taken off.
+    /// A record with nothing before it, or behind a frame that was taken off.
     #[inline]
-    fn decode_bare<'a>(&'a mut self, record: &'a [u8], id: Option<u32>) -> Result<RawOrder<'a>, DecodeReason> {
-        let order = match &self.given {
+    fn bare<'a>(&'a mut self, record: &'a [u8], schema_id: Option<u32>) -> Result<RawOrder<'a>, DecodeError> {
+        let origin = Origin { schema: WriterSchema::Configured, schema_id };
+        match &self.given {
             None => {
-                let order = layout::read_either(record)?;
+                let order = origin.fill(|order| layout::read_either(record, order))?;
                 self.paths.exact += 1;
-                order
+                Ok(order)
             }
-            Some(given) => read(given, record, WriterSchema::Configured, &mut self.scratch, &mut self.paths)?,
-        };
-        Ok(RawOrder { schema_id: id, ..order })
+            Some(given) => read(given, record, origin, &mut self.scratch, &mut self.paths),
+        }
     }
 
     /// How well bytes fit as a bare record; counts nothing.
     fn fit(&mut self, record: &[u8]) -> Fit {
         let paths = self.paths;
-        let fit = match self.decode_bare(record, None) {
+        let fit = match self.bare(record, None) {
             Ok(order) if order.order_id.is_empty() => Fit::EmptyId,
             Ok(_order) => Fit::Order,
-            Err(_reason) => Fit::Not,
+            Err(_error) => Fit::Not,
         };
         self.paths = paths;
         fit
+    }
+}
+
+/// What is known of a record before it is read.
+#[derive(Clone, Copy)]
+struct Origin {
+    schema: WriterSchema,
+    schema_id: Option<u32>,
+}
+
+impl Origin {
+    /// An order of this origin, filled from its defaults.
+    #[inline(always)]
+    fn fill<'a>(
+        self,
+        fill: impl FnOnce(&mut RawOrder<'a>) -> Result<(), DecodeReason>,
+    ) -> Result<RawOrder<'a>, DecodeError> {
+        let mut order = RawOrder::with_defaults(self.schema, self.schema_id);
+        match fill(&mut order) {
+            Ok(()) => Ok(order),
+            Err(reason) => Err(DecodeError::new(reason, self.schema_id)),
+        }
     }
 }
 
@@ -226,30 +250,18 @@ impl Decoder {
 fn read<'a>(
     reader: &'a Reader,
     record: &'a [u8],
-    schema: WriterSchema,
+    origin: Origin,
     scratch: &'a mut Scratch,
     paths: &mut DecodePaths,
-) -> Result<RawOrder<'a>, DecodeReason> {
-    match reader {
-        Reader::V1 => {
-            let order = layout::read_v1(record, schema)?;
-            paths.exact += 1;
-            Ok(order)
-        }
-        Reader::V2 => {
-            let order = layout::read_v2(record, schema)?;
-            paths.exact += 1;
-            Ok(order)
-        }
-        Reader::Plan(plan) => {
-            let order = plan.read(record, schema)?;
-            paths.plan += 1;
-            Ok(order)
-        }
+) -> Result<RawOrder<'a>, DecodeError> {
+    let (order, taken) = match reader {
+        Reader::V1 => (origin.fill(|order| layout::read_v1(record, order))?, &mut paths.exact),
+        Reader::V2 => (origin.fill(|order| layout::read_v2(record, order))?, &mut paths.exact),
+        Reader::Plan(plan) => (origin.fill(|order| plan.read(record, order))?, &mut paths.plan),
         Reader::Fallback(fallback) => {
-            fallback.read(record, scratch)?;
-            paths.fallback += 1;
-            Ok(scratch.view(schema))
+            (origin.fill(|order| fallback.read(record, order, scratch))?, &mut paths.fallback)
         }
-    }
+    };
+    *taken += 1;
+    Ok(order)
 }

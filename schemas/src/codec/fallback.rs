@@ -9,7 +9,7 @@ use apache_avro::schema::{RecordSchema, ResolvedSchema};
 use apache_avro::types::Value;
 
 use super::schema::Role;
-use super::{DecodeReason, RawOrder, RawPrice, WriterSchema, bounds};
+use super::{DecodeReason, RawOrder, RawPrice, bounds};
 use crate::order::Text;
 
 /// Zeros that are written out behind a big decimal of negative scale; no price needs more.
@@ -51,8 +51,14 @@ impl Fallback {
         Fallback { schema, roles }
     }
 
-    /// Reads a record into the scratch order.
-    pub(crate) fn read(&self, record: &[u8], scratch: &mut Scratch) -> Result<(), DecodeReason> {
+    /// Fills an order that stands at its defaults from a record, by way of the scratch order.
+    #[inline(never)]
+    pub(crate) fn read<'a>(
+        &self,
+        record: &[u8],
+        order: &mut RawOrder<'a>,
+        scratch: &'a mut Scratch,
+    ) -> Result<(), DecodeReason> {
         let refused = |_source| DecodeReason::Fallback;
         let Schema::Record(writer) = &self.schema else { return Err(DecodeReason::Fallback) };
         let resolved = ResolvedSchema::new(&self.schema).map_err(refused)?;
@@ -66,6 +72,7 @@ impl Fallback {
                 scratch.take(role, value, &FieldSchema { writer, index })?;
             }
         }
+        scratch.view(order);
         Ok(())
     }
 }
@@ -111,25 +118,20 @@ impl Scratch {
         Ok(())
     }
 
-    /// The order that was read last.
-    pub(crate) fn view(&self, schema: WriterSchema) -> RawOrder<'_> {
-        let defaults = RawOrder::with_defaults(schema);
-        let price = match (&self.price_minor, &self.price) {
+    /// Fills an order that stands at its defaults.
+    fn view<'a>(&'a self, order: &mut RawOrder<'a>) {
+        order.price = match (&self.price_minor, &self.price) {
             (Some(minor), _) => RawPrice::Minor(*minor),
             (None, OwnedPrice::Missing) => RawPrice::Missing,
             (None, OwnedPrice::Double(price)) => RawPrice::Double(*price),
             (None, OwnedPrice::Major(price)) => RawPrice::Major(*price),
             (None, OwnedPrice::Decimal { unscaled, scale }) => RawPrice::Decimal { unscaled, scale: *scale },
         };
-        RawOrder {
-            order_id: Text::from(self.order_id.as_str()),
-            product: Text::from(self.product.as_str()),
-            price,
-            quantity: self.quantity.unwrap_or(defaults.quantity),
-            currency: self.currency.as_deref().map_or(defaults.currency, Text::from),
-            created_at_milliseconds: self.created_at_milliseconds,
-            ..defaults
-        }
+        order.order_id = Text::from(self.order_id.as_str());
+        order.product = Text::from(self.product.as_str());
+        order.quantity = self.quantity.unwrap_or(order.quantity);
+        order.currency = self.currency.as_deref().map_or(order.currency, Text::from);
+        order.created_at_milliseconds = self.created_at_milliseconds;
     }
 }
 

@@ -4,6 +4,7 @@
 //! from the record, without an allocation. Deliberately no registry client here: schemas are handed in by whoever has them.
 
 mod bounds;
+pub mod compatibility;
 mod compile;
 mod cursor;
 mod decoder;

@@ -5,7 +5,7 @@
 
 use super::cursor::Cursor;
 use super::shape::Shape;
-use super::{DecodeReason, RawOrder, RawPrice, WriterSchema};
+use super::{DecodeReason, RawOrder, RawPrice};
 use crate::order::Text;
 
 /// A text field of the order.
@@ -72,11 +72,11 @@ impl Plan {
         Plan { fields }
     }
 
-    /// Reads a record that must end with the plan.
+    /// Fills an order that stands at its defaults from a record that must end with the plan.
     #[inline]
-    pub(crate) fn read<'a>(&'a self, record: &'a [u8], schema: WriterSchema) -> Result<RawOrder<'a>, DecodeReason> {
+    pub(crate) fn read<'a>(&'a self, record: &'a [u8], order: &mut RawOrder<'a>) -> Result<(), DecodeReason> {
         let mut cursor = Cursor::new(record);
-        let mut draft = Draft { order: RawOrder::with_defaults(schema), exact_price: None };
+        let mut draft = Draft { order, exact_price: None };
         for field in &self.fields {
             let step = match field {
                 Field::One(step) => step,
@@ -84,14 +84,16 @@ impl Plan {
             };
             step.run(&mut cursor, &mut draft)?;
         }
-        cursor.finish()?;
-        Ok(draft.finish())
+        if let Some(minor) = draft.exact_price {
+            order.price = RawPrice::Minor(minor);
+        }
+        cursor.finish()
     }
 }
 
 impl Step {
-    #[inline]
-    fn run<'a>(&'a self, cursor: &mut Cursor<'a>, draft: &mut Draft<'a>) -> Result<(), DecodeReason> {
+    #[inline(always)]
+    fn run<'a>(&'a self, cursor: &mut Cursor<'a>, draft: &mut Draft<'a, '_>) -> Result<(), DecodeReason> {
         match self {
             Step::Text(slot) => draft.text(*slot, cursor.text()?),
             Step::Symbol(slot, symbols) => {
@@ -117,13 +119,13 @@ impl Step {
 }
 
 /// An order while its fields come in; the exact price may come before the one it overrides.
-struct Draft<'a> {
-    order: RawOrder<'a>,
+struct Draft<'a, 'o> {
+    order: &'o mut RawOrder<'a>,
     exact_price: Option<i64>,
 }
 
-impl<'a> Draft<'a> {
-    #[inline]
+impl<'a> Draft<'a, '_> {
+    #[inline(always)]
     fn text(&mut self, slot: TextSlot, text: Text<'a>) {
         match slot {
             TextSlot::OrderId => self.order.order_id = text,
@@ -132,7 +134,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn number(&mut self, slot: NumberSlot, number: i64) {
         match slot {
             NumberSlot::Price => self.order.price = RawPrice::Major(number),
@@ -142,13 +144,5 @@ impl<'a> Draft<'a> {
                 self.order.created_at_milliseconds = number.div_euclid(per_millisecond);
             }
         }
-    }
-
-    #[inline]
-    fn finish(mut self) -> RawOrder<'a> {
-        if let Some(minor) = self.exact_price {
-            self.order.price = RawPrice::Minor(minor);
-        }
-        self.order
     }
 }

@@ -92,7 +92,7 @@ pub enum InvalidOrder {
 impl<'a> RawOrder<'a> {
     /// No id, product or price, and the defaults of `order.v2.avsc` for the rest.
     #[inline]
-    pub(crate) fn with_defaults(schema: WriterSchema) -> RawOrder<'a> {
+    pub(crate) fn with_defaults(schema: WriterSchema, schema_id: Option<u32>) -> RawOrder<'a> {
         RawOrder {
             order_id: Text::default(),
             product: Text::default(),
@@ -101,7 +101,7 @@ impl<'a> RawOrder<'a> {
             currency: Text::from("USD"),
             created_at_milliseconds: 0,
             schema,
-            schema_id: None,
+            schema_id,
         }
     }
 
@@ -109,6 +109,7 @@ impl<'a> RawOrder<'a> {
     ///
     /// # Errors
     /// The first rule that is broken.
+    #[inline]
     pub fn check(&self) -> Result<Order<'a>, InvalidOrder> {
         ensure!(!self.order_id.is_empty(), EmptyOrderIdSnafu);
         ensure!(!self.product.is_empty(), EmptyProductSnafu);
@@ -116,9 +117,9 @@ impl<'a> RawOrder<'a> {
         let quantity = i32::try_from(self.quantity).ok().filter(|quantity| *quantity >= 1);
         let quantity = quantity.context(QuantityOutOfRangeSnafu { quantity: self.quantity })?;
         let price = match self.price {
-            RawPrice::Missing => return MissingPriceSnafu.fail(),
             RawPrice::Double(price) => Money::from_f64(price, currency),
             RawPrice::Minor(minor) => Money::price_from_minor(minor, currency),
+            RawPrice::Missing => return MissingPriceSnafu.fail(),
             RawPrice::Major(major) => Money::from_unscaled(i128::from(major), 0, currency),
             RawPrice::Decimal { unscaled, scale } => {
                 widen(unscaled).and_then(|unscaled| Money::from_unscaled(unscaled, scale, currency))
@@ -131,6 +132,7 @@ impl<'a> RawOrder<'a> {
 }
 
 /// A two's complement, big-endian number of any length as 128 bits; no bytes are 0, as in Avro's own readers.
+#[inline(never)]
 fn widen(unscaled: &[u8]) -> Result<i128, PriceError> {
     let negative = unscaled.first().is_some_and(|first| *first >= 0x80);
     let filler = if negative { 0xff } else { 0 };

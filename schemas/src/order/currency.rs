@@ -23,6 +23,7 @@ impl Currency {
     pub const USD: Currency = Currency(*b"USD");
 
     /// Reads a code; `None` unless it is three capital ASCII letters.
+    #[inline]
     #[must_use]
     pub fn parse(code: &[u8]) -> Option<Currency> {
         let code: [u8; 3] = code.try_into().ok()?;
@@ -33,9 +34,14 @@ impl Currency {
     #[inline]
     #[must_use]
     pub fn exponent(self) -> u32 {
-        if self == Currency::USD || self.0 == *b"EUR" {
-            return 2;
+        match &self.0 {
+            b"USD" | b"EUR" => 2,
+            _other => self.listed_exponent(),
         }
+    }
+
+    #[inline(never)]
+    fn listed_exponent(self) -> u32 {
         let among = |codes: &[&[u8; 3]]| codes.iter().any(|code| **code == self.0);
         if among(&NO_DECIMALS) {
             0
@@ -52,7 +58,8 @@ impl Currency {
     #[inline]
     #[must_use]
     pub fn minor_per_major(self) -> i64 {
-        10_i64.pow(self.exponent())
+        const POWERS: [i64; 5] = [1, 10, 100, 1_000, 10_000];
+        POWERS[self.exponent() as usize]
     }
 
     /// The code.

@@ -78,7 +78,7 @@ impl Money {
         ensure!(price.is_finite(), InfiniteSnafu);
         ensure!(price >= 0.0, NegativeSnafu);
         ensure!(price <= MAXIMUM_PRICE_MAJOR as f64, TooLargeSnafu);
-        Ok(Money { minor: (price * currency.minor_per_major() as f64).round() as i64 })
+        Ok(Money { minor: round(price * currency.minor_per_major() as f64) })
     }
 
     /// A price from `unscaled * 10^-scale` major units, rounded half up to the currency's minor unit.
@@ -139,6 +139,13 @@ impl Money {
     pub fn amount(self, currency: Currency) -> Amount {
         Amount::new(i128::from(self.minor), currency)
     }
+}
+
+/// `f64::round` of a number that is not negative, without the call into a mathematics library.
+#[inline]
+fn round(number: f64) -> i64 {
+    let whole = number as i64;
+    whole + i64::from(number - whole as f64 >= 0.5)
 }
 
 /// A sum of money to be shown: a decimal string in the currency's decimals, such as `12735.51` or `-0.05`.
@@ -251,6 +258,15 @@ mod tests {
         fn money_survives_the_way_through_a_double(minor in 0..=100_i64 << 45) {
             let money = Money::from_minor(minor);
             prop_assert_eq!(Money::from_f64(money.to_f64(Currency::USD), Currency::USD), Ok(money));
+        }
+
+        #[test]
+        fn rounding_is_that_of_the_standard_library(number in 0.0..9.0e18_f64, half in 0..1_i64 << 52) {
+            prop_assert_eq!(round(number), number.round() as i64);
+            let below = (half as f64 + 0.5).next_down();
+            for number in [below, half as f64 + 0.5, number.fract()] {
+                prop_assert_eq!(round(number), number.round() as i64);
+            }
         }
 
         #[test]

@@ -13,7 +13,7 @@ impl<'a> Text<'a> {
     #[inline]
     #[must_use]
     pub fn from_utf8(bytes: &'a [u8]) -> Option<Text<'a>> {
-        (bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()).then_some(Text(bytes))
+        (is_short_ascii(bytes) || is_utf8(bytes)).then_some(Text(bytes))
     }
 
     /// The bytes.
@@ -48,6 +48,24 @@ impl<'a> From<&'a str> for Text<'a> {
     fn from(text: &'a str) -> Text<'a> {
         Text(text.as_bytes())
     }
+}
+
+/// Whether these are at most 16 bytes of ASCII, which ids and products mostly are: two overlapping reads tell.
+#[inline]
+fn is_short_ascii(bytes: &[u8]) -> bool {
+    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) if bytes.len() <= 16 => {
+            (u64::from_ne_bytes(*first) | u64::from_ne_bytes(*last)) & HIGH_BITS == 0
+        }
+        (Some(_long), _) => false,
+        (None, _) => bytes.iter().fold(0, |bits, byte| bits | byte) < 0x80,
+    }
+}
+
+#[inline(never)]
+fn is_utf8(bytes: &[u8]) -> bool {
+    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
 }
 
 impl fmt::Display for Text<'_> {
