@@ -41,7 +41,7 @@ test: ## lint, unit, kafka-test; ends with "N passed, N failed"; with CI=true a 
 	@testbed/run-steps lint=900 unit=1200 kafka-test=900
 
 .PHONY: lint
-lint: format-check clippy tidy deny shellcheck yamllint ## everything that reads the code without running it
+lint: format-check clippy rustdoc tidy deny shellcheck yamllint ## everything that reads the code without running it
 
 .PHONY: unit
 unit: ## laws, golden files, conversations and the embedded broker
@@ -68,6 +68,10 @@ format-check:
 clippy:
 	cargo clippy --workspace --all-targets $(PLAIN) -- --deny warnings
 	@testbed/or-skip lint testbed/needs perl -- cargo clippy --package worker --all-targets -- --deny warnings
+
+.PHONY: rustdoc
+rustdoc:
+	RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps --document-private-items $(PLAIN)
 
 .PHONY: tidy
 tidy:

@@ -6,4 +6,5 @@ pub mod order;
 
 pub mod dead_letter;
 pub mod failure;
+pub mod prepare_outcome;
 pub mod settings;

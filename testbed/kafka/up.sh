@@ -3,19 +3,22 @@
 # stdout: the bootstrap address, one line. Everything else goes to stderr. Exit 3: Java or Maven is missing.
 #
 #   --dir DIR       KAFKA_DIR    data, logs, settings [$TMPDIR/testbed-kafka]
-#   --port N|auto   KAFKA_PORT   the controller takes N+1; auto or 0: a free pair [9092]
+#   --port N|auto   KAFKA_PORT   the controller takes N+1; auto or 0: free ones [9092]
 #   --heap SIZE     KAFKA_HEAP   -Xmx and -Xms [512m]
 #   --cpus LIST     KAFKA_CPUS   taskset list, e.g. 0 [no pinning]
 #   --set KEY=VALUE KAFKA_SET    one more server property; may be given again (environment: one a line)
+#   --secure        KAFKA_SECURE=1  also SASL at port N+2, TLS at N+3, SASL over TLS at N+4; see secure.sh
 #   --check                      only look whether it could start
 # A folder keeps its settings and data: `up.sh --dir DIR` again starts the same broker at the same address.
 set -euo pipefail
 . "$(dirname "$0")/settings.sh"
+. "$here/secure.sh"
 
-port=${KAFKA_PORT:-} heap=${KAFKA_HEAP:-} cpus=${KAFKA_CPUS:-} extra=${KAFKA_SET:-} check=
+port=${KAFKA_PORT:-} heap=${KAFKA_HEAP:-} cpus=${KAFKA_CPUS:-} extra=${KAFKA_SET:-} secure=${KAFKA_SECURE:-} check=
 while [ $# -gt 0 ]; do
   case $1 in
     --check) check=1; shift; continue ;;
+    --secure) secure=1; shift; continue ;;
     --dir | --port | --heap | --cpus | --set) [ $# -ge 2 ] || fail 2 "$1 needs a value" ;;
     *) fail 2 "unknown argument $1 (see the head of $0)" ;;
   esac
@@ -36,31 +39,31 @@ mkdir -p "$dir" && dir=$(cd "$dir" && pwd)
 exec 9>"$dir/up.lock" && flock 9 # two starts of one folder: the second finds the first's broker
 remembered() { sed -n "s/^$1=//p" "$dir/settings" 2>/dev/null || true; }
 if [ -n "$(broker_pid)" ]; then echo "127.0.0.1:$(remembered port)"; exit 0; fi
-heap=${heap:-$(remembered heap)} cpus=${cpus:-$(remembered cpus)} port=${port:-$(remembered port)}
+heap=${heap:-$(remembered heap)} cpus=${cpus:-$(remembered cpus)} port=${port:-$(remembered port)} secure=${secure:-$(remembered secure)}
 heap=${heap:-512m} port=${port:-9092} extra=${extra:-$(cat "$dir/extra.properties" 2>/dev/null || true)}
 
-# Takes the pair of ports $1, $1+1: locks the first in a folder all brokers of this user share (descriptor 8; the broker
+# Takes the ports $1 to $1+4: locks the first in a folder all brokers of this user share (descriptor 8; the broker
 # inherits it, so the lock ends with the broker) and sees that nobody else listens.
 take_ports() {
   local p
   exec 8>"$cache/ports/$1" && flock -n 8 || return 1
-  for p in "$1" $(($1 + 1)); do
+  for p in $(seq "$1" $(($1 + ${secure:+3} + 1))); do
     if (exec 3<>"/dev/tcp/127.0.0.1/$p") 2>/dev/null; then return 1; fi
   done
 }
 mkdir -p "$cache/ports"
 if [ "$port" = auto ] || [ "$port" = 0 ]; then
   for _ in $(seq 200); do
-    port=$((20000 + 2 * (RANDOM % 6000))) # below the range that outgoing connections take their ports from
+    port=$((20000 + 8 * (RANDOM % 1500))) # below the range that outgoing connections take their ports from
     take_ports "$port" && break
   done
 else
-  take_ports "$port" || fail 1 "port $port or $((port + 1)) is in use: choose another with --port, or --port auto"
+  take_ports "$port" || fail 1 "port $port or one of the next is in use: choose another with --port, or --port auto"
 fi
 
-printf 'port=%s\nheap=%s\ncpus=%s\n' "$port" "$heap" "$cpus" >"$dir/settings"
+printf 'port=%s\nheap=%s\ncpus=%s\nsecure=%s\n' "$port" "$heap" "$cpus" "$secure" >"$dir/settings"
 printf '%s\n' "$extra" >"$dir/extra.properties"
-cat - "$dir/extra.properties" >"$dir/server.properties" <<P
+cat >"$dir/server.properties" <<P
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$((port + 1))
@@ -90,11 +93,19 @@ num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=16777216
 P
+# The last line of a name counts: what is appended goes before what stands above.
+users=()
+if [ -n "$secure" ]; then
+  make_certificates
+  secure_properties "$port" >>"$dir/server.properties"
+  users=(--add-scram 'SCRAM-SHA-256=[name=bob,password=bob-secret]' --add-scram 'SCRAM-SHA-512=[name=bob,password=bob-secret]')
+fi
+cat "$dir/extra.properties" >>"$dir/server.properties"
 
 if [ ! -e "$dir/data/meta.properties" ]; then
   java -Xmx64m -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$here/log4j2-tools.properties" -cp "$jars/*" \
     kafka.tools.StorageTool format -t "$(head -c 16 /dev/urandom | basenc --base64url | cut -c 1-22)" \
-    -c "$dir/server.properties" >"$dir/format.log" 2>&1 || fail 1 "could not format $dir/data: $(tail -3 "$dir/format.log")"
+    -c "$dir/server.properties" "${users[@]}" >"$dir/format.log" 2>&1 || fail 1 "could not format $dir/data: $(tail -3 "$dir/format.log")"
 fi
 
 pin=()

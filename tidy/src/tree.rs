@@ -2,8 +2,8 @@
 //!
 //! Deliberately not the index of git: a source archive has none, and a file that is not added yet is checked too.
 
-use std::cell::OnceCell;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::Violation;
 use crate::tokens::{self, Token};
@@ -21,7 +21,7 @@ pub struct File {
     pub path: String,
     /// What is in it.
     pub text: String,
-    tokens: OnceCell<Vec<Token>>,
+    tokens: OnceLock<Vec<Token>>,
 }
 
 impl Tree {
@@ -87,7 +87,7 @@ impl Tree {
 
 impl File {
     fn new(path: String, text: String) -> Self {
-        Self { path, text, tokens: OnceCell::new() }
+        Self { path, text, tokens: OnceLock::new() }
     }
 
     /// The tokens of a Rust source, without comments; documentation comments are `doc` attributes.

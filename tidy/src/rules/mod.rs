@@ -21,3 +21,5 @@ pub mod metrics;
 pub mod documents;
 
 pub mod decisions;
+
+pub mod places;
