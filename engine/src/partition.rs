@@ -38,6 +38,8 @@ pub struct Limits {
 impl Limits {
     /// The window of every partition.
     pub const WINDOW: u32 = 4_000_000;
+    /// What a larger window is cut to.
+    pub const LARGEST_WINDOW: u32 = 1 << 24;
 }
 
 /// How many stored records are in which state.
@@ -83,9 +85,10 @@ impl<R: Stored> Partition<R> {
     /// the process: tickets of other assignments are refused (I5).
     #[must_use]
     pub fn new(start: i64, policy: RetryPolicy, limits: Limits, assignment: u32) -> Self {
+        let window = limits.window.min(Limits::LARGEST_WINDOW);
         Self {
             policy,
-            limits,
+            limits: Limits { window, ..limits },
             window: Window::new(start),
             next: start,
             resolved_ahead: BTreeSet::new(),
@@ -139,14 +142,21 @@ impl<R: Stored> Partition<R> {
         resolved
     }
 
+    #[inline]
     fn fits(&mut self, offset: i64, bytes: usize) -> bool {
-        if self.stored_bytes > 0 && self.stored_bytes + bytes + OVERHEAD > self.limits.parked_bytes {
-            return false;
-        }
-        if offset - self.window.watermark() < i64::from(self.limits.window) {
-            return true;
-        }
+        let bytes_fit = self.stored_bytes == 0 || self.stored_bytes + bytes + OVERHEAD <= self.limits.parked_bytes;
+        (bytes_fit && self.is_within_window(offset)) || self.fits_after_gap(offset, bytes_fit)
+    }
+
+    /// The gap before `offset` may have held the watermark.
+    #[cold]
+    fn fits_after_gap(&mut self, offset: i64, bytes_fit: bool) -> bool {
         self.note_end(offset);
+        bytes_fit && self.is_within_window(offset)
+    }
+
+    #[inline]
+    fn is_within_window(&self, offset: i64) -> bool {
         offset - self.window.watermark() < i64::from(self.limits.window)
     }
 
@@ -310,8 +320,7 @@ impl<R: Stored> Partition<R> {
     /// Whether it is worth asking `admit` again after `Full`: an eighth of the bytes is free, and the window moved.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.stored_bytes <= self.limits.parked_bytes / 8 * 7
-            && self.next - self.window.watermark() < i64::from(self.limits.window)
+        self.stored_bytes <= self.limits.parked_bytes / 8 * 7 && self.is_within_window(self.next)
     }
 
     /// A new share of the process' bytes; what is stored already stays.

@@ -103,9 +103,9 @@ fn freeze(trail: &Trail, now: Time, wall_milliseconds: i64) -> Option<Tries> {
     })
 }
 
-/// Rounded up to the next millisecond: never early.
+/// Rounded up, and a millisecond for the part of one that the wall clock was cut by: never early.
 fn wall_of(due: Time, now: Time, wall_milliseconds: i64) -> i64 {
-    let ahead = due.since(now).as_micros().div_ceil(1000);
+    let ahead = due.since(now).as_micros().div_ceil(1000) + u128::from(due > now);
     let behind = now.since(due).as_micros() / 1000;
     let shift = i64::try_from(ahead).unwrap_or(i64::MAX) - i64::try_from(behind).unwrap_or(i64::MAX);
     wall_milliseconds.saturating_add(shift)
