@@ -6,5 +6,6 @@ pub mod order;
 
 pub mod dead_letter;
 pub mod failure;
+pub mod metric_names;
 pub mod prepare_outcome;
 pub mod settings;
