@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 #[expect(dead_code, reason = "the consume role that uses all of it is being built")]
 pub(crate) mod consumer;
+pub(crate) mod events;
 pub(crate) mod handler;
 #[expect(dead_code, reason = "the roles that use all of it are being built")]
 pub(crate) mod kafka;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::statistics::Statistics;
 use snafu::{ResultExt, Snafu};
@@ -151,7 +151,11 @@ impl ClientContext for ClientLog {
         }
     }
 
-    fn error(&self, _error: KafkaError, reason: &str) {
+    fn error(&self, error: KafkaError, reason: &str) {
+        // That all brokers are down follows from the troubles with each, which say why.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) && self.trouble().is_some() {
+            return;
+        }
         self.remember(subject(reason));
         if self.is_news(reason) {
             tracing::warn!(target: "kafka", "{}; trying again", subject(reason));

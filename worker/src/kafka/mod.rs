@@ -6,7 +6,9 @@ pub(crate) mod client;
 pub(crate) mod dead_letter_sink;
 pub(crate) mod embedded;
 pub(crate) mod ffi;
+pub(crate) mod sink;
 pub(crate) mod source;
+pub(crate) mod topic;
 
 /// What a broker or librdkafka says went wrong.
 pub(crate) use rdkafka::error::RDKafkaErrorCode as ErrorCode;

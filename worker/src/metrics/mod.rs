@@ -4,9 +4,11 @@
 //! one registry: there each metric carries a `role` label, which its [`Scope`] adds. Deliberately knows no role.
 
 pub(crate) mod consumer;
+pub(crate) mod producer;
 
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, Opts, Registry};
+use schemas::metric_names::Metric;
 
 /// Where a role registers its metrics.
 #[derive(Clone, Debug)]
@@ -32,14 +34,17 @@ impl Scope {
     }
 
     /// Name and help of a counter or gauge, with the scope's label.
-    pub fn options(&self, name: &str, help: &str) -> Opts {
-        let options = Opts::new(name, help);
-        self.role.map_or(options.clone(), |role| options.const_label("role", role))
+    pub fn of(&self, metric: &Metric) -> Opts {
+        let options = Opts::new(metric.name, metric.help);
+        match self.role {
+            Some(role) => options.const_label("role", role),
+            None => options,
+        }
     }
 
     /// Name, help and buckets of a histogram, with the scope's label.
-    pub fn histogram_options(&self, name: &str, help: &str, buckets: &[f64]) -> HistogramOpts {
-        HistogramOpts { common_opts: self.options(name, help), buckets: buckets.to_vec() }
+    pub fn histogram_of(&self, metric: &Metric, buckets: &[f64]) -> HistogramOpts {
+        HistogramOpts { common_opts: self.of(metric), buckets: buckets.to_vec() }
     }
 
     /// Makes a metric of `made` and registers it.
@@ -56,25 +61,26 @@ impl Scope {
 #[cfg(test)]
 mod tests {
     use super::Scope;
-    use prometheus::{IntCounter, Registry, TextEncoder};
+    use prometheus::{IntGauge, Registry, TextEncoder};
+    use schemas::metric_names::READY;
 
     #[test]
     fn roles_of_one_process_are_told_apart_by_a_label() {
         let scope = Scope::new(Registry::new());
         for role in ["produce", "consume"] {
             let of_role = scope.of_role(role);
-            of_role.register(IntCounter::with_opts(of_role.options("orders_total", "Orders."))).inc();
+            of_role.register(IntGauge::with_opts(of_role.of(&READY))).inc();
         }
         let text = TextEncoder::new().encode_to_string(&scope.registry().gather()).expect("metrics are text");
-        assert!(text.contains("orders_total{role=\"produce\"} 1\n"), "{text}");
-        assert!(text.contains("orders_total{role=\"consume\"} 1\n"), "{text}");
+        assert!(text.contains("orderpipeline_ready{role=\"produce\"} 1\n"), "{text}");
+        assert!(text.contains("orderpipeline_ready{role=\"consume\"} 1\n"), "{text}");
     }
 
     #[test]
     fn one_role_needs_no_label() {
         let scope = Scope::new(Registry::new());
-        scope.register(IntCounter::with_opts(scope.options("orders_total", "Orders."))).inc();
+        scope.register(IntGauge::with_opts(scope.of(&READY))).inc();
         let text = TextEncoder::new().encode_to_string(&scope.registry().gather()).expect("metrics are text");
-        assert!(text.contains("\norders_total 1\n"), "{text}");
+        assert!(text.contains("\norderpipeline_ready 1\n"), "{text}");
     }
 }

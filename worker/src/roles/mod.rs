@@ -96,7 +96,7 @@ impl RoleError {
 pub fn run(command: &Command) -> Result<Ending, RoleError> {
     match command {
         Command::Demo(config) => demo::run(config),
-        Command::Produce(config) => produce::run(config),
+        Command::Produce(config) => produce::command(config),
         Command::Consume(config) => consume::run(config),
         Command::DeadLetters(config) => dead_letters::run(config),
         Command::Prepare(config) => prepare::run(config),

@@ -52,6 +52,11 @@ impl Generator {
         }
     }
 
+    /// All products.
+    pub fn products(&self) -> &[String] {
+        &self.products
+    }
+
     /// Makes the next order, created at `now` (milliseconds since 1970).
     #[inline]
     pub fn advance(&mut self, now: i64) {

@@ -73,6 +73,15 @@ impl OrderSource {
         }
     }
 
+    /// The products that are known beforehand: none of a file's.
+    pub fn known_products(&self) -> impl Iterator<Item = String> {
+        match self {
+            OrderSource::Generated(generator) => generator.products().to_vec(),
+            OrderSource::Read(_) => Vec::new(),
+        }
+        .into_iter()
+    }
+
     /// The order that [`advance`](Self::advance) found last; the source's first if it found none yet.
     pub fn draft(&self) -> Draft<'_> {
         match self {

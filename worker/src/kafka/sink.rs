@@ -1,0 +1,209 @@
+//! The producer of orders: hands records to librdkafka and brings back what became of each.
+//!
+//! Reports are collected by a thread of rdkafka's and taken in batches by the role's own, so that sending a record costs
+//! no lock that is fought over. Deliberately knows no orders: a record is bytes, and a token tells it apart.
+
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use engine::time::Time;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig, ThreadedProducer};
+use rdkafka::{ClientContext, Statistics};
+use snafu::{ResultExt, Snafu};
+
+use super::client::{self, ClientLog};
+use crate::clock::Clock;
+use crate::config::{Compression, Kafka};
+
+/// Records that may wait in librdkafka or be on their way; a full second at a moderate rate, 64 MiB at most.
+const MOST_QUEUED: u32 = 100_000;
+
+/// Why there is no producer.
+#[derive(Debug, Snafu)]
+pub(crate) enum Error {
+    /// A setting cannot be had.
+    #[snafu(display("cannot put the producer's settings together"))]
+    Settings {
+        /// Which.
+        source: client::Error,
+    },
+    /// librdkafka refused the settings.
+    #[snafu(display("cannot make a producer for topic {topic}: check --client-config and the security flags"))]
+    Create {
+        /// The topic.
+        topic: String,
+        /// librdkafka's word.
+        #[snafu(source(from(KafkaError, Box::new)))]
+        source: Box<KafkaError>,
+    },
+}
+
+/// Why a record is not in its topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Undelivered(RDKafkaErrorCode);
+
+impl fmt::Display for Undelivered {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            RDKafkaErrorCode::PurgeQueue => formatter.write_str("not sent before the drain was over"),
+            RDKafkaErrorCode::PurgeInflight => {
+                formatter.write_str("sent, but not acknowledged before the drain was over")
+            }
+            RDKafkaErrorCode::MessageTimedOut => formatter.write_str("not acknowledged in time"),
+            // The list is librdkafka's, and long; it has words for each.
+            code => write!(formatter, "{code}"),
+        }
+    }
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    /// What the sender gave along.
+    pub(crate) token: usize,
+    /// When the report came.
+    pub(crate) at: Time,
+    /// Partition and offset of a record that all in-sync replicas have.
+    pub(crate) result: Result<(i32, i64), Undelivered>,
+}
+
+/// What became of an attempt to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// librdkafka has it: there will be a report.
+    Queued,
+    /// No room: wait for reports, then send again.
+    Full,
+    /// It cannot be sent: there will be no report.
+    Refused(Undelivered),
+}
+
+/// Sends records to one topic.
+pub(crate) struct Sink {
+    topic: String,
+    producer: ThreadedProducer<Reports>,
+    inbox: Arc<Inbox>,
+}
+
+impl Sink {
+    /// Makes an idempotent producer; it connects by itself, and keeps trying.
+    pub(crate) fn new(kafka: &Kafka, topic: &str, compression: Compression, clock: Clock) -> Result<Self, Error> {
+        let mut config = client::base(kafka, "produce").context(SettingsSnafu)?;
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", "5")
+            .set("compression.type", compression.client_name())
+            // The partitioner of Java's clients: murmur2 of the key.
+            .set("partitioner", "murmur2_random")
+            .set("queue.buffering.max.messages", MOST_QUEUED.to_string())
+            .set("queue.buffering.max.kbytes", "65536")
+            .set_log_level(RDKafkaLogLevel::Info);
+        client::override_with(&mut config, kafka);
+        let inbox = Arc::new(Inbox::default());
+        let context = Reports { inbox: Arc::clone(&inbox), clock, log: ClientLog::default() };
+        let producer = config.create_with_context(context).context(CreateSnafu { topic })?;
+        Ok(Self { topic: topic.to_owned(), producer, inbox })
+    }
+
+    /// Hands a record over; both slices are copied. Never waits.
+    pub(crate) fn send(&self, key: &[u8], payload: &[u8], token: usize) -> Sent {
+        let record = BaseRecord::with_opaque_to(&self.topic, token).key(key).payload(payload);
+        match self.producer.send(record) {
+            Ok(()) => Sent::Queued,
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Sent::Full,
+            Err((error, _)) => Sent::Refused(undelivered(&error)),
+        }
+    }
+
+    /// Moves the reports that have come to the end of `deliveries`.
+    pub(crate) fn take(&self, deliveries: &mut Vec<Delivery>) {
+        let mut waiting = self.inbox.lock();
+        if deliveries.is_empty() {
+            mem::swap(&mut *waiting, deliveries);
+        } else {
+            deliveries.append(&mut waiting);
+        }
+    }
+
+    /// Waits until there is a report to take, at most for `limit`.
+    pub(crate) fn wait(&self, limit: Duration) {
+        let waiting = self.inbox.lock();
+        let waited = self.inbox.arrived.wait_timeout_while(waiting, limit, |waiting| waiting.is_empty());
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Gives up what is still queued or on its way: there will be a report for each, that it was not delivered.
+    pub(crate) fn give_up(&self) {
+        self.producer.purge(PurgeConfig::default().queue().inflight());
+    }
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sink").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+/// Reports that wait to be taken.
+#[derive(Default)]
+struct Inbox {
+    waiting: Mutex<Vec<Delivery>>,
+    arrived: Condvar,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, Vec<Delivery>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, delivery: Delivery) {
+        let mut waiting = self.lock();
+        waiting.push(delivery);
+        let first = waiting.len() == 1;
+        drop(waiting);
+        if first {
+            self.arrived.notify_one();
+        }
+    }
+}
+
+/// Where librdkafka's reports arrive.
+struct Reports {
+    inbox: Arc<Inbox>,
+    clock: Clock,
+    log: ClientLog,
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.log.log(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.log.error(error, reason);
+    }
+
+    fn stats(&self, _statistics: Statistics) {}
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, report: &DeliveryResult<'_>, token: usize) {
+        let result = match report {
+            Ok(message) => Ok((message.partition(), message.offset())),
+            Err((error, _)) => Err(undelivered(error)),
+        };
+        self.inbox.put(Delivery { token, at: self.clock.now(), result });
+    }
+}
+
+fn undelivered(error: &KafkaError) -> Undelivered {
+    Undelivered(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown))
+}
