@@ -12,18 +12,20 @@ const BUCKETS: usize = 10;
 /// Counts of good and bad over the last `length`, in ten buckets: what is older than that, less up to a tenth, is forgotten.
 #[derive(Clone, Debug)]
 struct RatioWindow {
-    bucket: Duration,
+    bucket_microseconds: u64,
     newest: u64,
     counts: [(u64, u64); BUCKETS],
 }
 
 impl RatioWindow {
     fn new(length: Duration) -> Self {
-        Self { bucket: length / 10, newest: 0, counts: [(0, 0); BUCKETS] }
+        let bucket = (length / BUCKETS as u32).max(Duration::from_micros(1));
+        let bucket_microseconds = u64::try_from(bucket.as_micros()).unwrap_or(u64::MAX);
+        Self { bucket_microseconds, newest: 0, counts: [(0, 0); BUCKETS] }
     }
 
     fn advance(&mut self, now: Time) {
-        let number = now.0 / u64::try_from(self.bucket.as_micros()).unwrap_or(u64::MAX).max(1);
+        let number = now.0 / self.bucket_microseconds;
         let steps = number.saturating_sub(self.newest).min(BUCKETS as u64);
         for step in 0..steps {
             self.counts[((number - step) % BUCKETS as u64) as usize] = (0, 0);
@@ -208,7 +210,7 @@ impl FloodGuard {
         self.state == BreakerState::Closed
     }
 
-    /// Tells how `records` ended, `dead_lettered` of them given up.
+    /// Tells how a record ended: `ok` = it was not given up.
     pub fn record(&mut self, now: Time, ok: bool) {
         self.window.record(now, ok);
         if ok {
@@ -224,5 +226,118 @@ impl FloodGuard {
     pub fn reset(&mut self) {
         self.window.clear();
         self.state = BreakerState::Closed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    fn record(breaker: &mut Breaker, from: u64, good: usize, bad: usize) {
+        (0..good).for_each(|_| breaker.record(Time(from), true));
+        (0..bad).for_each(|_| breaker.record(Time(from), false));
+    }
+
+    fn opened() -> Breaker {
+        let mut breaker = Breaker::new(BreakerPolicy::default());
+        record(&mut breaker, 100 * SECOND, 25, 25);
+        assert_eq!(breaker.state(), BreakerState::Open);
+        breaker
+    }
+
+    #[test]
+    fn half_of_fifty_calls_opens_it() {
+        let mut breaker = Breaker::new(BreakerPolicy::default());
+        record(&mut breaker, 100 * SECOND, 25, 24);
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        breaker.record(Time(109 * SECOND), false);
+        assert_eq!((breaker.state(), breaker.permit(Time(109 * SECOND))), (BreakerState::Open, false));
+    }
+
+    #[test]
+    fn fewer_than_fifty_calls_or_less_than_half_never_open_it() {
+        let mut breaker = Breaker::new(BreakerPolicy::default());
+        record(&mut breaker, 0, 0, 49);
+        record(&mut breaker, 11 * SECOND, 60, 50);
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn calls_older_than_the_window_are_forgotten() {
+        let mut breaker = Breaker::new(BreakerPolicy::default());
+        record(&mut breaker, 5 * SECOND, 0, 49);
+        breaker.record(Time(15 * SECOND), false);
+        assert_eq!(breaker.state(), BreakerState::Closed, "ten seconds later");
+        record(&mut breaker, 1_000 * SECOND, 0, 49);
+        assert_eq!(breaker.state(), BreakerState::Closed, "long later");
+    }
+
+    #[test]
+    fn five_good_probes_close_it() {
+        let mut breaker = opened();
+        assert!(!breaker.permit(Time(110 * SECOND - 1)));
+        let now = Time(110 * SECOND);
+        assert_eq!((0..9).filter(|_| breaker.permit(now)).count(), 5);
+        (0..4).for_each(|_| breaker.record(now, true));
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        breaker.record(now, true);
+        assert_eq!((breaker.state(), breaker.permit(now)), (BreakerState::Closed, true));
+        record(&mut breaker, 111 * SECOND, 0, 49);
+        assert_eq!(breaker.state(), BreakerState::Closed, "what was before it opened is forgotten");
+    }
+
+    #[test]
+    fn one_bad_probe_opens_it_again() {
+        let mut breaker = opened();
+        let now = Time(110 * SECOND);
+        assert!(breaker.permit(now));
+        breaker.record(now, false);
+        assert_eq!((breaker.state(), breaker.permit(Time(119 * SECOND))), (BreakerState::Open, false));
+        assert!(breaker.permit(Time(120 * SECOND)));
+    }
+
+    #[test]
+    fn probes_that_never_answer_are_given_anew() {
+        let mut breaker = opened();
+        assert_eq!((0..9).filter(|_| breaker.permit(Time(110 * SECOND))).count(), 5);
+        assert!(!breaker.permit(Time(119 * SECOND)));
+        assert_eq!((0..9).filter(|_| breaker.permit(Time(120 * SECOND))).count(), 5);
+    }
+
+    #[test]
+    fn late_results_of_calls_begun_before_do_not_keep_it_open() {
+        let mut breaker = opened();
+        breaker.record(Time(109 * SECOND), false);
+        assert!(breaker.permit(Time(110 * SECOND)));
+    }
+
+    #[test]
+    fn more_than_half_of_a_thousand_records_trips_the_guard_until_it_is_reset() {
+        let mut guard = FloodGuard::new(50.0);
+        for number in 0..1000 {
+            assert!(guard.permit(Time(SECOND)));
+            guard.record(Time(SECOND), number % 2 == 0);
+        }
+        assert_eq!(guard.state(), BreakerState::Closed, "exactly half is allowed");
+        guard.record(Time(2 * SECOND), false);
+        assert_eq!((guard.state(), guard.permit(Time(10_000 * SECOND))), (BreakerState::Open, false));
+        guard.reset();
+        assert!(guard.permit(Time(10_000 * SECOND)));
+    }
+
+    #[test]
+    fn a_ratio_of_a_hundred_never_trips_the_guard() {
+        let mut guard = FloodGuard::new(100.0);
+        (0..5000).for_each(|_| guard.record(Time(0), false));
+        assert!(guard.permit(Time(0)));
+    }
+
+    #[test]
+    fn a_thousand_dead_letters_in_more_than_a_minute_do_not_trip_the_guard() {
+        let mut guard = FloodGuard::new(50.0);
+        (0..5000).for_each(|number| guard.record(Time(number * SECOND / 10), false));
+        assert_eq!(guard.state(), BreakerState::Closed);
     }
 }

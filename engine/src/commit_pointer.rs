@@ -77,3 +77,67 @@ impl fmt::Display for CommitPointer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pointer() -> impl Strategy<Value = CommitPointer> {
+        let snapshot = (any::<u64>(), 0..=i32::MAX, 0..=i64::MAX, any::<u64>()).prop_map(
+            |(epoch, partition, offset, checksum)| CommitPointer::Snapshot { epoch, partition, offset, checksum },
+        );
+        prop_oneof![1 => Just(CommitPointer::None), 9 => snapshot]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(pointer in pointer()) {
+            prop_assert_eq!(CommitPointer::parse(&pointer.to_string()), Ok(pointer));
+        }
+
+        #[test]
+        fn what_reads_is_written_so(text in "op1:[0-9a-f+:-]{0,40}|.{0,40}") {
+            if let Ok(pointer) = CommitPointer::parse(&text) {
+                prop_assert_eq!(pointer.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn a_changed_character_never_reads_as_the_same_pointer(
+            pointer in pointer(), place: prop::sample::Index, other in "[ -~]",
+        ) {
+            let mut text = pointer.to_string();
+            let place = place.index(text.len());
+            prop_assume!(text[place..=place] != other);
+            text.replace_range(place..=place, &other);
+            prop_assert_ne!(CommitPointer::parse(&text), Ok(pointer));
+        }
+    }
+
+    #[test]
+    fn the_text_is_about_sixty_characters() {
+        let pointer = CommitPointer::Snapshot { epoch: 12, partition: 2, offset: 4711, checksum: 0xdc63_85e6 };
+        assert_eq!(pointer.to_string(), "op1:12:2:4711:00000000dc6385e6");
+        let (epoch, checksum) = (u64::MAX, u64::MAX);
+        let longest = CommitPointer::Snapshot { epoch, partition: i32::MAX, offset: i64::MAX, checksum };
+        assert_eq!(longest.to_string().len(), 72);
+    }
+
+    #[test]
+    fn foreign_metadata_is_told_from_our_own_that_is_broken() {
+        let excerpt = |text: &str| text.to_owned();
+        for text in ["", "none", "OP1:none", "om1:AAAA", "op2:1:2:3:4"] {
+            assert_eq!(CommitPointer::parse(text), Err(Error::Foreign { text: excerpt(text) }));
+        }
+        let (digits, partition) = ("0000000000000004", "op1:1:4294967296:3:0000000000000004");
+        let broken = ["op1:", "op1:none ", "op1:1:2:3", "op1:1:2:3:4", "op1:01:2:3:0000000000000004", partition];
+        for text in broken
+            .map(str::to_owned)
+            .into_iter()
+            .chain([format!("op1:1:-2:3:{digits}"), format!("op1:1:2:3:{digits}:")])
+        {
+            assert_eq!(CommitPointer::parse(&text), Err(Error::Malformed { text }));
+        }
+    }
+}

@@ -158,3 +158,74 @@ pub(crate) fn decide(policy: &RetryPolicy, past: Past, class: FailureClass) -> D
 fn disposition_at_once(class: FailureClass) -> Disposition {
     if class == FailureClass::Rejected { Disposition::Rejected } else { Disposition::Permanent }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_default_waits_1_2_and_4_seconds() {
+        let policy = RetryPolicy::default();
+        let delays = [1, 2, 3].map(|number| policy.delay(number, 99).as_millis());
+        assert_eq!((delays, policy.max_retries()), ([1000, 2000, 4000], 3));
+        assert_eq!(policy.delay(9, 0), Duration::from_secs(30), "at most the max");
+    }
+
+    #[test]
+    fn each_number_out_of_range_has_its_refusal() {
+        let second = Duration::from_secs(1);
+        let day = Duration::from_secs(24 * 60 * 60);
+        let error = |retries, initial, multiplier, max, jitter| {
+            RetryPolicy::new(retries, initial, multiplier, max, jitter).err()
+        };
+        assert_eq!(error(20, second, 1.0, day, 100.0), None);
+        assert_eq!(error(21, second, 2.0, second, 0.0), Some(Error::TooManyRetries { max_retries: 21 }));
+        let initial = Duration::ZERO;
+        assert_eq!(error(3, initial, 2.0, second, 0.0), Some(Error::InitialOutOfRange { initial, max: second }));
+        assert_eq!(error(3, day, 2.0, second, 0.0), Some(Error::InitialOutOfRange { initial: day, max: second }));
+        let max = day + Duration::from_millis(1);
+        assert_eq!(error(3, second, 2.0, max, 0.0), Some(Error::MaxOutOfRange { max }));
+        assert_eq!(error(3, second, 0.9, day, 0.0), Some(Error::MultiplierOutOfRange { multiplier: 0.9 }));
+        assert!(matches!(error(3, second, f64::NAN, day, 0.0), Some(Error::MultiplierOutOfRange { .. })));
+        let jitter_percent = 100.5;
+        assert_eq!(error(3, second, 2.0, day, jitter_percent), Some(Error::JitterOutOfRange { jitter_percent }));
+    }
+
+    proptest! {
+        #[test]
+        fn delays_grow_stay_within_their_bounds_and_are_the_same_for_the_same_seed(
+            initial in 1..100_000u64, multiplier in 1.0..20.0f64, max in 0..100_000u64, jitter in 0.0..100.0f64, seed: u64,
+        ) {
+            let (initial, max) = (Duration::from_millis(initial), Duration::from_millis(initial + max));
+            let policy = RetryPolicy::new(20, initial, multiplier, max, jitter).expect("in range");
+            let plain = RetryPolicy::new(20, initial, multiplier, max, 0.0).expect("in range");
+            let mut before = initial;
+            for number in 1..=20 {
+                let (base, delay) = (plain.delay(number, seed), policy.delay(number, seed));
+                prop_assert!(before <= base && base <= max);
+                prop_assert!(base <= delay && delay <= base + base.mul_f64(jitter / 100.0) && delay <= policy.longest());
+                prop_assert_eq!(delay, policy.delay(number, seed));
+                before = base;
+            }
+        }
+    }
+
+    #[test]
+    fn what_an_order_gets_follows_from_its_class_and_its_past() {
+        let policy = RetryPolicy::default();
+        let decision = |retries, panicked, class| decide(&policy, Past { retries, panicked }, class);
+        let exhausted = Decision::DeadLetter(Disposition::RetriesExhausted);
+        assert_eq!(decision(2, false, FailureClass::Transient), Decision::Retry);
+        assert_eq!(decision(3, false, FailureClass::Transient), exhausted);
+        assert_eq!(decision(3, false, FailureClass::SchemaUnknown), exhausted);
+        assert_eq!(decision(1, false, FailureClass::HandlerPanic), Decision::Retry);
+        assert_eq!(decision(1, true, FailureClass::HandlerPanic), exhausted);
+        assert_eq!(decision(3, false, FailureClass::HandlerPanic), exhausted);
+        assert_eq!(decision(3, false, FailureClass::DependencyDown), Decision::Hold);
+        assert_eq!(decision(3, false, FailureClass::RegistryUnavailable), Decision::Hold);
+        assert_eq!(decision(0, false, FailureClass::Invalid), Decision::DeadLetter(Disposition::Permanent));
+        assert_eq!(decision(0, false, FailureClass::Rejected), Decision::DeadLetter(Disposition::Rejected));
+        assert_eq!(decision(0, false, FailureClass::Tombstone), Decision::Skip);
+    }
+}
