@@ -161,6 +161,15 @@ impl Decoder {
     /// A record that begins with 0x00: an order with an empty id, or a frame that no registry explains.
     #[inline(never)]
     fn bare_or_frame<'a>(&'a mut self, bytes: &'a [u8]) -> Result<RawOrder<'a>, DecodeError> {
+        // In our own layouts a leading 0x00 is an empty id, so what fits behind the frame is better: no need to look twice.
+        if let (None, Some((id, record))) = (&self.given, frame::split_confluent(bytes)) {
+            let origin = Origin { schema: WriterSchema::Configured, schema_id: Some(id) };
+            let framed = origin.fill(&mut 0, |order| layout::read_either(record, order));
+            if framed.is_ok_and(|order| !order.order_id.is_empty()) {
+                self.paths.exact += 1;
+                return framed;
+            }
+        }
         let bare = self.fit(bytes);
         let frame = frame::split_confluent(bytes).filter(|(_id, record)| match bare {
             Fit::Order => false,
@@ -201,11 +210,7 @@ impl Decoder {
     fn bare<'a>(&'a mut self, record: &'a [u8], schema_id: Option<u32>) -> Result<RawOrder<'a>, DecodeError> {
         let origin = Origin { schema: WriterSchema::Configured, schema_id };
         match &self.given {
-            None => {
-                let order = origin.fill(|order| layout::read_either(record, order))?;
-                self.paths.exact += 1;
-                Ok(order)
-            }
+            None => origin.fill(&mut self.paths.exact, |order| layout::read_either(record, order)),
             Some(given) => read(given, record, origin, &mut self.scratch, &mut self.paths),
         }
     }
@@ -231,15 +236,19 @@ struct Origin {
 }
 
 impl Origin {
-    /// An order of this origin, filled from its defaults.
+    /// An order of this origin, filled from its defaults; counted where it was taken.
     #[inline(always)]
     fn fill<'a>(
         self,
+        taken: &mut u64,
         fill: impl FnOnce(&mut RawOrder<'a>) -> Result<(), DecodeReason>,
     ) -> Result<RawOrder<'a>, DecodeError> {
         let mut order = RawOrder::with_defaults(self.schema, self.schema_id);
         match fill(&mut order) {
-            Ok(()) => Ok(order),
+            Ok(()) => {
+                *taken += 1;
+                Ok(order)
+            }
             Err(reason) => Err(DecodeError::new(reason, self.schema_id)),
         }
     }
@@ -254,14 +263,10 @@ fn read<'a>(
     scratch: &'a mut Scratch,
     paths: &mut DecodePaths,
 ) -> Result<RawOrder<'a>, DecodeError> {
-    let (order, taken) = match reader {
-        Reader::V1 => (origin.fill(|order| layout::read_v1(record, order))?, &mut paths.exact),
-        Reader::V2 => (origin.fill(|order| layout::read_v2(record, order))?, &mut paths.exact),
-        Reader::Plan(plan) => (origin.fill(|order| plan.read(record, order))?, &mut paths.plan),
-        Reader::Fallback(fallback) => {
-            (origin.fill(|order| fallback.read(record, order, scratch))?, &mut paths.fallback)
-        }
-    };
-    *taken += 1;
-    Ok(order)
+    match reader {
+        Reader::V1 => origin.fill(&mut paths.exact, |order| layout::read_v1(record, order)),
+        Reader::V2 => origin.fill(&mut paths.exact, |order| layout::read_v2(record, order)),
+        Reader::Plan(plan) => origin.fill(&mut paths.plan, |order| plan.read(record, order)),
+        Reader::Fallback(fallback) => origin.fill(&mut paths.fallback, |order| fallback.read(record, order, scratch)),
+    }
 }

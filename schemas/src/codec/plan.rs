@@ -73,7 +73,7 @@ impl Plan {
     }
 
     /// Fills an order that stands at its defaults from a record that must end with the plan.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read<'a>(&'a self, record: &'a [u8], order: &mut RawOrder<'a>) -> Result<(), DecodeReason> {
         let mut cursor = Cursor::new(record);
         let mut draft = Draft { order, exact_price: None };
@@ -112,7 +112,7 @@ impl Step {
             Step::Int(slot) => draft.number(*slot, i64::from(cursor.int()?)),
             Step::Long(slot) => draft.number(*slot, cursor.long()?),
             Step::Null => {}
-            Step::Skip(shape) => shape.skip(cursor)?,
+            Step::Skip(shape) => *cursor = shape.skipped(*cursor)?,
         }
         Ok(())
     }

@@ -144,8 +144,15 @@ impl Shape {
         }
     }
 
+    /// What follows a value. By value, so that the caller's cursor can stay in registers.
+    #[inline(never)]
+    pub(crate) fn skipped<'a>(&self, mut cursor: Cursor<'a>) -> Result<Cursor<'a>, DecodeReason> {
+        self.skip(&mut cursor)?;
+        Ok(cursor)
+    }
+
     /// Steps over a value.
-    pub(crate) fn skip(&self, cursor: &mut Cursor<'_>) -> Result<(), DecodeReason> {
+    fn skip(&self, cursor: &mut Cursor<'_>) -> Result<(), DecodeReason> {
         match self {
             Shape::Null => Ok(()),
             Shape::Boolean => cursor.boolean().map(drop),

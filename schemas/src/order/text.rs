@@ -10,7 +10,7 @@ pub struct Text<'a>(&'a [u8]);
 
 impl<'a> Text<'a> {
     /// Checks the bytes; `None` when they are not UTF-8. Plain ASCII is recognised first, which is most of what comes.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn from_utf8(bytes: &'a [u8]) -> Option<Text<'a>> {
         (is_short_ascii(bytes) || is_utf8(bytes)).then_some(Text(bytes))
@@ -51,7 +51,7 @@ impl<'a> From<&'a str> for Text<'a> {
 }
 
 /// Whether these are at most 16 bytes of ASCII, which ids and products mostly are: two overlapping reads tell.
-#[inline]
+#[inline(always)]
 fn is_short_ascii(bytes: &[u8]) -> bool {
     const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
     match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
