@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::time::Time;
-use runtime::ReadyHandle;
 use schemas::codec::Encoder;
 use snafu::{ResultExt, Snafu};
 
@@ -20,7 +19,7 @@ pub(crate) use flight::Flown;
 use self::flight::Flight;
 use self::pace::Pacer;
 use self::tally::Tally;
-use super::{Ending, Outcome, RoleContext, RoleError, standalone};
+use super::{Ending, Outcome, RoleContext, RoleError, chain, standalone};
 use crate::config::{OnBadLine, Orders, Produce};
 use crate::events::producer::{Acknowledged, Draining, LineSkipped, LinesSkipped, NotDelivered, Started};
 use crate::kafka::sink::{self, Delivery, Sent, Sink, Undelivered};
@@ -38,8 +37,8 @@ const BATCH: u64 = 256;
 const SHORTEST_WAIT: Duration = Duration::from_micros(200);
 /// The loop wakes this often whatever happens: to notice a stop, and to show progress.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
-/// How often it is asked again whether more orders are allowed.
-const ALLOWANCE_WAIT: Duration = Duration::from_millis(5);
+/// How often it is asked again whether more orders are allowed, or there.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
 /// After a stop was asked for, acknowledgements are waited for this long.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -104,7 +103,8 @@ pub fn command(config: &Produce) -> Result<Ending, RoleError> {
         let finished = run(config, context, UNLIMITED).map_err(|error| RoleError::ran(ROLE, error))?;
         let complete = finished.produced.failed == 0 && finished.stopped_by.is_none();
         if let Some(error) = &finished.stopped_by {
-            tell(error);
+            // What was sent before is reported all the same.
+            tracing::error!("{}", chain(error));
         }
         let report = Report {
             pipeline: config.common.pipeline.clone(),
@@ -117,18 +117,6 @@ pub fn command(config: &Produce) -> Result<Ending, RoleError> {
     })
 }
 
-/// Says why the run ended early; what was sent before is reported all the same.
-fn tell(error: &Error) {
-    let mut chain = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        chain.push_str(": ");
-        chain.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    tracing::error!("{chain}");
-}
-
 /// Sends orders until they are all sent, a stop is asked for, or the input breaks; then waits for the answers.
 ///
 /// # Errors
@@ -136,19 +124,26 @@ fn tell(error: &Error) {
 pub fn run(config: &Produce, context: &RoleContext, allowance: Allowance<'_>) -> Result<Finished, Error> {
     let ready = context.readiness.handle("producer: waiting for Kafka");
     let source = OrderSource::open(&config.orders).context(InputSnafu)?;
-    let common = &config.common;
+    let (kafka, topic) = (&config.common.kafka, &config.common.topics.orders);
+    let tally = Arc::new(Tally::new(topic));
+    let shown = Arc::clone(&tally);
+    context.status.publish(ROLE, move || shown.status());
+    let metrics = ProducerMetrics::register(&context.metrics, source.known_products());
+
     let one_shot = config.count.is_some() || matches!(config.orders, Orders::Read { .. });
-    let limit = one_shot.then_some(common.kafka.connect_timeout);
-    let topic = &common.topics.orders;
-    let mut run = Run::new(config, context, source, allowance)?;
-    if let Some(partitions) = topic::partitions(&common.kafka, topic, limit, &context.clock, &context.shutdown)? {
-        let orders_per_second = run.pacer.per_second();
-        Started { topic, partitions, orders_per_second }.emit(&run.metrics);
-        ready.set_ready();
-        run.pacer = Pacer::new(config.pace, context.clock.now());
-        run.stopped_by = run.send_all().err();
-    }
-    Ok(run.finish(&ready))
+    let limit = one_shot.then_some(kafka.connect_timeout);
+    let Some(partitions) = topic::partitions(kafka, topic, limit, &context.clock, &context.shutdown)? else {
+        return Ok(Finished { produced: tally.produced(), skipped_lines: 0, stopped_by: None });
+    };
+    let sink = Sink::new(kafka, topic, config.compression, context.clock)?;
+    let mut run = Run::new(config, context, allowance, source, sink, metrics, tally);
+    Started { topic, partitions, orders_per_second: run.pacer.per_second() }.emit(&run.metrics);
+    ready.set_ready();
+    let stopped_by = run.send_all().err();
+    ready.wait_for("producer: done");
+    run.finish();
+    let (produced, skipped_lines) = (run.tally.produced(), run.tally.skipped_lines());
+    Ok(Finished { produced, skipped_lines, stopped_by })
 }
 
 /// A producer at work.
@@ -172,7 +167,6 @@ struct Run<'a> {
     lines: Gate,
     troubles: Gate,
     ticker: Ticker,
-    stopped_by: Option<Error>,
 }
 
 /// What the loop does next.
@@ -189,34 +183,32 @@ impl<'a> Run<'a> {
     fn new(
         config: &'a Produce,
         context: &'a RoleContext,
-        source: OrderSource,
         allowance: Allowance<'a>,
-    ) -> Result<Self, Error> {
-        let topic = &config.common.topics.orders;
+        source: OrderSource,
+        sink: Sink,
+        metrics: ProducerMetrics,
+        tally: Arc<Tally>,
+    ) -> Self {
         let now = context.clock.now();
-        let tally = Arc::new(Tally::new(topic));
-        let shown = Arc::clone(&tally);
-        context.status.publish(ROLE, move || shown.status());
-        Ok(Self {
+        Self {
             config,
             context,
             allowance,
+            source,
             held: false,
             begun: 0,
             encoder: Encoder::new(config.schema_version, config.encoding),
             payload: Vec::new(),
-            sink: Sink::new(&config.common.kafka, topic, config.compression, context.clock)?,
+            sink,
             flight: Flight::default(),
             deliveries: Vec::new(),
             pacer: Pacer::new(config.pace, now),
-            metrics: ProducerMetrics::register(&context.metrics, source.known_products()),
-            source,
+            metrics,
             tally,
             lines: Gate::default(),
             troubles: Gate::default(),
             ticker: Ticker::new(now),
-            stopped_by: None,
-        })
+        }
     }
 
     /// Sends what is due until nothing more is to be sent.
@@ -246,6 +238,7 @@ impl<'a> Run<'a> {
                         self.refuse(line, now)?;
                         continue;
                     }
+                    Step::Later => return Ok(Next::Wait(ASK_AGAIN)),
                     Step::End => return Ok(Next::Finish),
                 }
             }
@@ -255,8 +248,8 @@ impl<'a> Run<'a> {
             }
         }
         Ok(match () {
-            () if left == 0 || self.config.count.is_some_and(|count| count.get() == self.begun) => Next::Finish,
-            () if allowed == 0 => Next::Wait(ALLOWANCE_WAIT),
+            () if self.config.count.is_some_and(|count| count.get() == self.begun) => Next::Finish,
+            () if allowed == 0 => Next::Wait(ASK_AGAIN),
             () if due == 0 => Next::Wait(self.pacer.until_due(now)),
             () => Next::Continue,
         })
@@ -357,8 +350,7 @@ impl<'a> Run<'a> {
 
     /// Waits for the answers that are missing. Once a stop is asked for that takes [`DRAIN`] at most; what is then not
     /// acknowledged has failed.
-    fn finish(mut self, ready: &ReadyHandle) -> Finished {
-        ready.wait_for("producer: done");
+    fn finish(&mut self) {
         if self.context.shutdown.is_draining() && self.flight.len() > 0 {
             Draining { in_flight: self.flight.len() }.emit();
         }
@@ -373,11 +365,10 @@ impl<'a> Run<'a> {
                 gave_up = true;
             }
         }
-        let skipped_lines = self.tally.skipped_lines();
-        if skipped_lines > 0 {
-            LinesSkipped { count: skipped_lines }.emit();
+        let count = self.tally.skipped_lines();
+        if count > 0 {
+            LinesSkipped { count }.emit();
         }
-        Finished { produced: self.tally.produced(), skipped_lines, stopped_by: self.stopped_by }
     }
 }
 

@@ -10,6 +10,7 @@ use snafu::{ResultExt, Snafu};
 
 use super::lines::{BYTE_ORDER_MARK, Found, Lines};
 use super::notation::{self, BadLine, Columns, Fields, HeaderRefusal, Refusal, Splitter};
+use super::piped::Piped;
 use super::{Draft, Step};
 use crate::config::{Input, InputFormat};
 
@@ -83,7 +84,13 @@ impl OrderFile {
                 let file = File::open(path).context(OpenSnafu { path })?;
                 Self::read(path.display().to_string(), Box::new(BufReader::new(file)), format)
             }
-            Input::Stdin => Self::read("standard input".to_owned(), Box::new(BufReader::new(io::stdin())), format),
+            Input::Stdin => {
+                let name = "standard input";
+                let (piped, patience) = Piped::start(io::stdin()).context(ReadSnafu { name, line: 0_u64 })?;
+                let file = Self::read(name.to_owned(), Box::new(piped), format)?;
+                patience.end();
+                Ok(file)
+            }
         }
     }
 
@@ -107,6 +114,7 @@ impl OrderFile {
         let (name, line) = (&self.name, self.lines.number());
         match self.lines.advance().context(ReadSnafu { name, line })? {
             Found::Line => {}
+            Found::Later => return Ok(Step::Later),
             Found::TooLong => return Ok(self.bad(Refusal::TooLong)),
             Found::End if self.lines.number() == 0 => return EmptySnafu { name }.fail(),
             Found::End => return Ok(Step::End),
@@ -138,7 +146,7 @@ fn header(name: &str, lines: &mut Lines<Reader>) -> Result<Notation, Error> {
     let columns = match found {
         Found::Line => Columns::find(&mut splitter, lines.line()),
         Found::TooLong => Err(HeaderRefusal::Unreadable { source: Refusal::TooLong }),
-        Found::End => return EmptySnafu { name }.fail(),
+        Found::Later | Found::End => return EmptySnafu { name }.fail(),
     };
     let columns = columns.context(HeaderSnafu { name, line: lines.number() })?;
     Ok(Notation::Csv { columns, splitter: Box::new(splitter) })

@@ -14,6 +14,10 @@ pub(super) struct Lines<R> {
     reader: R,
     number: u64,
     line: Vec<u8>,
+    /// Bytes of the line so far, kept or not.
+    length: usize,
+    /// The line goes on where it was interrupted.
+    interrupted: bool,
 }
 
 /// What stands in the next line.
@@ -23,13 +27,15 @@ pub(super) enum Found {
     Line,
     /// A line of more than [`LONGEST_LINE`] bytes, passed over.
     TooLong,
+    /// Nothing now: the input is not over, but the rest of the line is not there yet.
+    Later,
     /// The end.
     End,
 }
 
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, number: 0, line: Vec::new() }
+        Self { reader, number: 0, line: Vec::new(), length: 0, interrupted: false }
     }
 
     /// Number of the line read last, from 1; 0 before the first.
@@ -53,12 +59,19 @@ impl<R: BufRead> Lines<R> {
     }
 
     fn read(&mut self) -> io::Result<Found> {
-        self.line.clear();
-        let (mut length, mut ended) = (0_usize, false);
+        if !std::mem::take(&mut self.interrupted) {
+            self.line.clear();
+            self.length = 0;
+        }
+        let mut ended = false;
         while !ended {
             let chunk = match self.reader.fill_buf() {
                 Ok(chunk) => chunk,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.interrupted = true;
+                    return Ok(Found::Later);
+                }
                 Err(error) => return Err(error),
             };
             if chunk.is_empty() {
@@ -67,18 +80,18 @@ impl<R: BufRead> Lines<R> {
             let end = chunk.iter().position(|byte| *byte == b'\n');
             ended = end.is_some();
             let taken = end.unwrap_or(chunk.len());
-            length += taken;
-            if length <= LONGEST_LINE {
+            self.length += taken;
+            if self.length <= LONGEST_LINE {
                 self.line.extend_from_slice(&chunk[..taken]);
             }
             self.reader.consume(taken + usize::from(ended));
         }
-        if length == 0 && !ended {
+        if self.length == 0 && !ended {
             return Ok(Found::End);
         }
         self.number += 1;
         self.tidy();
-        Ok(if length > LONGEST_LINE { Found::TooLong } else { Found::Line })
+        Ok(if self.length > LONGEST_LINE { Found::TooLong } else { Found::Line })
     }
 
     fn tidy(&mut self) {
@@ -124,6 +137,30 @@ mod tests {
         assert_eq!(lines(b"\xef\xbb\xbforderId\n"), [(1, "orderId".to_owned())]);
         assert_eq!(lines(b"\xef\xbb\xbf"), []);
         assert_eq!(lines(b""), []);
+    }
+
+    /// Has one byte at a time, and every second time nothing.
+    struct Hesitant<'a>(&'a [u8], bool);
+
+    impl io::Read for Hesitant<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 { Err(io::ErrorKind::WouldBlock.into()) } else { self.0.read(&mut buffer[..1]) }
+        }
+    }
+
+    #[test]
+    fn a_line_may_arrive_in_pieces() {
+        let mut lines = Lines::new(BufReader::new(Hesitant(b"one\n\ntwo\n", false)));
+        let (mut found, mut waits) = (Vec::new(), 0);
+        loop {
+            match lines.advance().expect("memory can be read") {
+                Found::Line => found.push((lines.number(), lines.line().to_vec())),
+                Found::Later => waits += 1,
+                Found::TooLong | Found::End => break,
+            }
+        }
+        assert_eq!((found, waits), (vec![(1, b"one".to_vec()), (3, b"two".to_vec())], 10));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod file;
 mod generator;
 mod lines;
 mod notation;
+mod piped;
 
 pub use file::{Error, OrderFile};
 pub use generator::Generator;
@@ -32,6 +33,8 @@ pub enum Step {
     Order,
     /// A line that is none; the next call goes on behind it.
     Bad(BadLine),
+    /// Nothing now: standard input is quiet.
+    Later,
     /// Nothing more.
     End,
 }

@@ -15,6 +15,7 @@ fn read(text: &[u8], format: InputFormat) -> Vec<String> {
     loop {
         seen.push(match file.advance().expect("memory can be read") {
             Step::End => return seen,
+            Step::Later => continue,
             Step::Bad(bad) => format!("{bad}: {}", bad.source),
             Step::Order => {
                 let Draft { order, key } = file.draft();
