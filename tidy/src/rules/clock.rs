@@ -20,7 +20,7 @@ const READS: [&str; 10] = [
 ];
 
 /// Files that may, each with what it reads and why.
-const READERS: [&str; 4] = [
+const READERS: [&str; 5] = [
     // librdkafka calls its log callback from threads of its own, with no time to pass in.
     "worker/src/kafka/client.rs",
     // The one clock of the worker.
@@ -29,6 +29,8 @@ const READERS: [&str; 4] = [
     "worker/tests/real_kafka/wait.rs",
     // Asks whether this is CI, where a skip is a failure.
     "worker/tests/real_kafka/broker.rs",
+    // Asks whether to write the generated references instead of comparing them.
+    "worker/tests/generated.rs",
 ];
 
 /// Benchmarks measure time; they are not shipped.

@@ -5,10 +5,7 @@
 use crate::{File, Tree, Violation};
 
 /// Module names behind which anything hides.
-const FORBIDDEN: [&str; 14] = [
-    "util", "utils", "helper", "helpers", "common", "misc", "manager", "managers", "shared", "stuff", "base", "lib2",
-    "tools", "support",
-];
+const FORBIDDEN: [&str; 8] = ["util", "utils", "helper", "helpers", "common", "misc", "manager", "managers"];
 
 /// Files and folders of Rust with a forbidden name.
 pub fn empty_names(tree: &Tree) -> Vec<Violation> {
