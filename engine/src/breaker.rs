@@ -34,10 +34,14 @@ impl RatioWindow {
     }
 
     fn record(&mut self, now: Time, ok: bool) {
+        self.record_many(now, u64::from(ok), u64::from(!ok));
+    }
+
+    fn record_many(&mut self, now: Time, good: u64, bad: u64) {
         self.advance(now);
         let count = &mut self.counts[(self.newest % BUCKETS as u64) as usize];
-        count.0 += 1;
-        count.1 += u64::from(!ok);
+        count.0 += good + bad;
+        count.1 += bad;
     }
 
     /// (all, bad)
@@ -210,10 +214,15 @@ impl FloodGuard {
         self.state == BreakerState::Closed
     }
 
-    /// Tells how a record ended: `ok` = it was not given up.
+    /// Tells how one record ended: `ok` unless it was given up.
     pub fn record(&mut self, now: Time, ok: bool) {
-        self.window.record(now, ok);
-        if ok {
+        self.record_many(now, u64::from(ok), u64::from(!ok));
+    }
+
+    /// Tells how many records ended well and how many were given up since it was last told.
+    pub fn record_many(&mut self, now: Time, well: u64, given_up: u64) {
+        self.window.record_many(now, well, given_up);
+        if given_up == 0 {
             return;
         }
         let (all, bad) = self.window.sums(now);

@@ -125,6 +125,8 @@ metrics! {
     CONSUMER_BREAKER_STATE = "consumer_breaker_state", Gauge, Consumer, [],
         "Whether intake is stopped because its handler or dead letters failed too often: 0 closed, 1 half open, 2 open.";
 
+    AVRO_DECODED_RECORDS_TOTAL = "avro_decoded_records_total", Counter, Decoder, ["path"],
+        "Records decoded, by path (exact for our own layouts, plan for other writers', fallback for what no plan covers).";
     AVRO_DECODE_ERRORS_TOTAL = "avro_decode_errors_total", Counter, Decoder, ["reason"],
         "Records that are no readable order, by reason.";
 
@@ -171,7 +173,7 @@ mod tests {
     #[test]
     fn no_label_can_hold_an_order_id() {
         let known = ["version", "revision", "role", "product", "result", "currency", "outcome", "class", "number"];
-        let known: BTreeSet<&str> = known.into_iter().chain(["topic", "partition", "kind", "reason"]).collect();
+        let known: BTreeSet<&str> = known.into_iter().chain(["topic", "partition", "kind", "reason", "path"]).collect();
         let used: BTreeSet<&str> = ALL.iter().flat_map(|metric| metric.labels).copied().collect();
         assert!(used.is_subset(&known), "{:?}", used.difference(&known));
     }

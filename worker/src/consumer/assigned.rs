@@ -17,10 +17,8 @@ pub(crate) struct Assigned {
     pub(crate) reader: Reader,
     /// What becomes of them.
     pub(crate) engine: Partition<Stored>,
-    /// The last offset that was committed, or the one it started from.
+    /// The last offset that the group took; -1 before the first.
     pub(crate) committed: i64,
-    /// The offset of the commit that is on its way.
-    pub(crate) committing: Option<i64>,
     /// The reader met the end of the log and nothing came since.
     pub(crate) is_at_end: bool,
     /// `admit` found no room; asked again when there is some.

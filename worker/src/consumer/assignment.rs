@@ -15,12 +15,16 @@ use super::consumer_loop::ConsumerLoop;
 use super::{CommitOutsideLogSnafu, Error, ReadSnafu};
 use crate::config::StartFrom;
 use crate::kafka::source::{self, Bounds};
+use crate::roles::chain;
 
 /// How long after a question to the brokers failed it is asked again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// How long a revocation waits for dead letters that are on their way.
 const WAIT_FOR_DEAD_LETTERS: Duration = Duration::from_secs(2);
+
+/// Below every offset: the group has not committed yet.
+const NEVER: i64 = -1;
 
 /// Partitions that the group gave us and that are not started yet.
 pub(crate) struct Arriving {
@@ -31,7 +35,7 @@ pub(crate) struct Arriving {
 impl ConsumerLoop<'_> {
     /// The group gives us these partitions.
     pub(super) fn note_assigned(&mut self, numbers: Vec<i32>, now: Time) {
-        self.desk.watch.note_rebalance("assigned", &numbers);
+        self.desk.watch.note_rebalance("assign", &numbers);
         self.arriving = Some(Arriving { numbers, ask_at: now });
     }
 
@@ -51,7 +55,7 @@ impl ConsumerLoop<'_> {
     }
 
     /// Where each partition starts.
-    fn plan(&self, numbers: &[i32]) -> Result<Vec<(i32, i64)>, Plan> {
+    fn plan(&self, numbers: &[i32]) -> Result<Vec<Start>, Plan> {
         if numbers.is_empty() {
             return Ok(Vec::new());
         }
@@ -59,13 +63,14 @@ impl ConsumerLoop<'_> {
         let mut starts = Vec::with_capacity(numbers.len());
         for (number, commit) in committed {
             let bounds = self.source.bounds(number).map_err(Plan::Unanswered)?;
-            starts
-                .push((number, self.start_of(number, commit, bounds).map_err(|error| Plan::Refused(Box::new(error)))?));
+            let offset = self.start_of(number, commit.as_ref(), bounds);
+            let offset = offset.map_err(|error| Plan::Refused(Box::new(error)))?;
+            starts.push(Start { number, offset, is_committed: commit.is_some() });
         }
         Ok(starts)
     }
 
-    fn start_of(&self, partition: i32, commit: Option<(i64, String)>, bounds: Bounds) -> Result<i64, Error> {
+    fn start_of(&self, partition: i32, commit: Option<&(i64, String)>, bounds: Bounds) -> Result<i64, Error> {
         let Bounds { low, high } = bounds;
         let Some((committed, metadata)) = commit else {
             return Ok(match self.desk.config.start_from {
@@ -74,37 +79,54 @@ impl ConsumerLoop<'_> {
             });
         };
         ensure!(
-            (low..=high).contains(&committed),
-            CommitOutsideLogSnafu { group: self.group(), topic: self.topic(), partition, committed, low, high }
+            (low..=high).contains(committed),
+            CommitOutsideLogSnafu {
+                group: self.group(),
+                topic: self.topic(),
+                partition,
+                committed: *committed,
+                low,
+                high
+            }
         );
-        if let Ok(CommitPointer::Snapshot { .. }) = CommitPointer::parse(&metadata) {
+        if let Ok(CommitPointer::Snapshot { .. }) = CommitPointer::parse(metadata) {
             tracing::warn!(
                 target: "orders", partition,
                 "the commit names durable totals; this run keeps its totals in memory and starts them at zero"
             );
         }
-        Ok(committed)
+        Ok(*committed)
     }
 
-    fn start(&mut self, starts: &[(i32, i64)]) -> Result<(), Error> {
-        let readers = self.source.start(starts).context(ReadSnafu { topic: self.topic() })?;
-        for (reader, &(number, offset)) in readers.into_iter().zip(starts) {
+    fn start(&mut self, starts: &[Start]) -> Result<(), Error> {
+        let places: Vec<(i32, i64)> = starts.iter().map(|start| (start.number, start.offset)).collect();
+        let readers = self.source.start(&places).context(ReadSnafu { topic: self.topic() })?;
+        for (reader, start) in readers.into_iter().zip(starts) {
             self.assignments += 1;
             let limits = Limits { parked_bytes: 0, window: Limits::WINDOW };
-            let engine = Partition::new(offset, self.policy.clone(), limits, self.assignments);
+            let engine = Partition::new(start.offset, self.policy.clone(), limits, self.assignments);
             self.partitions.push(Assigned {
-                number,
+                number: start.number,
                 assignment: self.assignments,
                 reader,
                 engine,
-                committed: offset,
-                committing: None,
+                committed: if start.is_committed { start.offset } else { NEVER },
                 is_at_end: false,
                 is_full: false,
             });
         }
         self.share_out();
-        Ok(())
+        self.pin(starts)
+    }
+
+    /// Commits where a group begins that starts with the newest records: else a crash before its first commit would
+    /// begin later still, and what came in between would be lost.
+    fn pin(&mut self, starts: &[Start]) -> Result<(), Error> {
+        let new: Vec<i32> = starts.iter().filter(|start| !start.is_committed).map(|start| start.number).collect();
+        match self.desk.config.start_from {
+            StartFrom::Earliest => Ok(()),
+            StartFrom::Latest => self.commit_and_wait(&new).context(ReadSnafu { topic: self.topic() }),
+        }
     }
 
     /// Gives each partition its fair share of the bytes that may be parked.
@@ -119,7 +141,7 @@ impl ConsumerLoop<'_> {
 
     /// The group takes these partitions back: what is resolved is committed, the rest is the next owner's.
     pub(super) fn note_revoked(&mut self, numbers: &[i32], lost: bool) -> Result<(), Error> {
-        self.desk.watch.note_rebalance(if lost { "lost" } else { "revoked" }, numbers);
+        self.desk.watch.note_rebalance(if lost { "lost" } else { "revoke" }, numbers);
         self.arriving = None;
         if !lost {
             if self.desk.graveyard.pending() > 0 {
@@ -145,22 +167,18 @@ impl ConsumerLoop<'_> {
     }
 }
 
+/// Where a partition starts.
+struct Start {
+    number: i32,
+    offset: i64,
+    /// The group has committed in it before.
+    is_committed: bool,
+}
+
 /// Why there is no plan.
 enum Plan {
     /// The brokers did not answer.
     Unanswered(source::Error),
     /// What they answered does not fit.
     Refused(Box<Error>),
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }

@@ -12,6 +12,7 @@ use super::assigned::Assigned;
 use super::consumer_loop::ConsumerLoop;
 use crate::kafka::ErrorCode;
 use crate::kafka::source::{self, Commit};
+use crate::roles::chain;
 
 /// After this a commit without an answer counts as failed, and the next is sent.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -60,22 +61,23 @@ impl ConsumerLoop<'_> {
         }
         match self.source.commit(&commits) {
             Ok(()) => self.checkpoints.sent = Some(now),
-            Err(error) => self.desk.watch.note_commit(Err(&error.to_string())),
+            Err(error) => self.desk.watch.note_commit(Err(&chain(&error)), now),
         }
     }
 
     /// Takes the group's answer to a commit.
     pub(super) fn note_committed(&mut self, answers: &[(i32, Result<i64, ErrorCode>)]) {
         self.checkpoints.sent = None;
+        let now = self.desk.moment().now;
         for (number, answer) in answers {
             let partition = self.partitions.iter_mut().find(|partition| partition.number == *number);
             match (answer, partition) {
                 (Ok(offset), Some(partition)) => {
                     partition.committed = partition.committed.max(*offset);
-                    self.desk.watch.note_commit(Ok(()));
+                    self.desk.watch.note_commit(Ok(()), now);
                 }
                 (Ok(_), None) | (Err(ErrorCode::NoOffset), _) => {}
-                (Err(code), _) => self.desk.watch.note_commit(Err(&code.to_string())),
+                (Err(code), _) => self.desk.watch.note_commit(Err(&code.to_string()), now),
             }
         }
     }
@@ -89,6 +91,7 @@ impl ConsumerLoop<'_> {
             return Ok(());
         }
         let result = self.source.commit_and_wait(&commits);
+        let now = self.desk.moment().now;
         match &result {
             Ok(()) => {
                 for commit in &commits {
@@ -97,9 +100,9 @@ impl ConsumerLoop<'_> {
                         partition.committed = commit.offset;
                     }
                 }
-                self.desk.watch.note_commit(Ok(()));
+                self.desk.watch.note_commit(Ok(()), now);
             }
-            Err(error) => self.desk.watch.note_commit(Err(&error.to_string())),
+            Err(error) => self.desk.watch.note_commit(Err(&chain(error)), now),
         }
         result
     }

@@ -6,17 +6,17 @@
 use std::thread::Thread;
 use std::time::Duration;
 
+use engine::breaker::FloodGuard;
 use engine::retry::RetryPolicy;
 use runtime::{ReadyHandle, Shutdown};
 use schemas::codec::Decoder;
 use snafu::{OptionExt, ResultExt, ensure};
 
-use super::assignment::chain;
 use super::consumer_loop::ConsumerLoop;
 use super::desk::Desk;
 use super::graveyard::{Graveyard, Names};
 use super::judge::Judge;
-use super::watch::{Board, Watch};
+use super::watch::{Shown, Watch};
 use super::{
     DeadLettersSnafu, Error, ReadSnafu, RetryPolicySnafu, StoppedSnafu, TopicMissingSnafu, UnreachableSnafu,
     WriterSchemaSnafu,
@@ -26,8 +26,7 @@ use crate::config::{Consume, Retry};
 use crate::handler::Handler;
 use crate::kafka::dead_letter_sink::DeadLetterSink;
 use crate::kafka::source::Source;
-use crate::metrics::consumer::ConsumerMetrics;
-use crate::screen::Screen;
+use crate::roles::chain;
 
 /// How long after an unanswered question it is asked again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -40,17 +39,15 @@ pub(crate) struct Surroundings {
     pub(crate) shutdown: Shutdown,
     /// Says what is waited for.
     pub(crate) ready: ReadyHandle,
-    /// What a person sees.
-    pub(crate) screen: Screen,
-    /// What Prometheus sees.
-    pub(crate) metrics: ConsumerMetrics,
-    /// What `/status` shows.
-    pub(crate) board: Board,
+    /// Which of the process's consumer threads this is.
+    pub(crate) number: usize,
+    /// Where it is seen.
+    pub(crate) shown: Shown,
 }
 
 /// Connects, joins the group and answers with a loop that is ready to run on this thread.
 pub(crate) fn connect(config: &Consume, surroundings: Surroundings) -> Result<ConsumerLoop<'_>, Error> {
-    let Surroundings { clock, shutdown, ready, screen, metrics, board } = surroundings;
+    let Surroundings { clock, shutdown, ready, number, shown } = surroundings;
     let common = &config.common;
     let decoder = Decoder::without_registry(common.writer_schema.as_deref()).context(WriterSchemaSnafu)?;
     let policy = policy(&config.retry)?;
@@ -64,9 +61,10 @@ pub(crate) fn connect(config: &Consume, surroundings: Surroundings) -> Result<Co
     let names = Names { topic: topic.clone(), group: group.clone(), pipeline: common.pipeline.clone() };
     let graveyard = Graveyard::new(sink.context(DeadLettersSnafu)?, names);
     source.join().context(ReadSnafu { topic })?;
-    let watch = Watch::new(config, screen, metrics, board, clock.now());
+    let watch = Watch::new(config, shown, number, clock.now());
     let judge = Judge::new(decoder, Handler::new(&config.handler), config.max_price);
-    let desk = Desk { config, judge, graveyard, watch, clock, product: Vec::new() };
+    let flood = FloodGuard::new(f64::from(config.max_dead_letter_ratio_percent));
+    let desk = Desk { config, judge, graveyard, watch, flood, clock, product: Vec::new() };
     Ok(ConsumerLoop::new(desk, source, policy, shutdown, ready))
 }
 

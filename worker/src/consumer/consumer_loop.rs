@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use engine::breaker::BreakerState;
 use engine::retry::RetryPolicy;
 use engine::snapshot::Counters;
 use engine::time::Time;
@@ -13,13 +14,14 @@ use runtime::{ReadyHandle, Shutdown};
 use snafu::ResultExt;
 
 use super::assigned::Assigned;
-use super::assignment::{Arriving, chain};
+use super::assignment::Arriving;
 use super::checkpoint::Checkpoints;
 use super::desk::Desk;
 use super::intake::{BATCH, Step};
 use super::watch::{Gauges, Handled, Sold};
 use super::{Error, ReadSnafu};
 use crate::kafka::source::{Event, Source};
+use crate::roles::chain;
 
 /// The longest rest, and the longest time between two looks at the group.
 const SERVE_EVERY: Duration = Duration::from_millis(20);
@@ -32,6 +34,9 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(250);
 
 /// From SIGTERM on, orders that wait for a retry or a dead letter may be finished for this long.
 const DRAIN_BUDGET: Duration = Duration::from_secs(20);
+
+/// What `/readyz` says when the flood guard stopped intake.
+const TOO_MANY: &str = "intake stopped: too many orders were dead-lettered; mend the cause, then start again";
 
 /// What a consumer thread leaves behind.
 #[derive(Debug)]
@@ -61,6 +66,8 @@ pub(crate) struct ConsumerLoop<'c> {
     publish_at: Time,
     idle_since: Option<Time>,
     draining_since: Option<Time>,
+    /// How many records the flood guard knows to have ended well, and to have been given up.
+    guarded: (u64, u64),
 }
 
 impl<'c> ConsumerLoop<'c> {
@@ -89,6 +96,7 @@ impl<'c> ConsumerLoop<'c> {
             publish_at: now,
             idle_since: None,
             draining_since: None,
+            guarded: (0, 0),
         }
     }
 
@@ -116,6 +124,7 @@ impl<'c> ConsumerLoop<'c> {
         let after = self.desk.moment().now;
         let ran = self.run_due(after, after.since(start).max(LEAST_TIME_FOR_RETRIES));
         self.settle_dead_letters();
+        self.guard(after);
         self.checkpoint(after);
         if after >= self.publish_at {
             self.publish(after);
@@ -137,9 +146,25 @@ impl<'c> ConsumerLoop<'c> {
         self.start_arriving(now)
     }
 
-    /// Whether records may be taken in: not while draining, and not while dead letters are refused.
+    /// Whether records may be taken in: not while draining, while dead letters are refused, or while there are too many.
     fn takes_in(&self) -> bool {
-        self.draining_since.is_none() && self.desk.graveyard.refused().is_none()
+        self.draining_since.is_none()
+            && self.desk.graveyard.refused().is_none()
+            && self.desk.flood.state() == BreakerState::Closed
+    }
+
+    /// Tells the flood guard how records ended since the last round.
+    fn guard(&mut self, now: Time) {
+        let counters = self.partitions.iter().map(|partition| partition.engine.counters());
+        let well: u64 = counters.map(|counters| counters.succeeded + counters.skipped).sum();
+        let given_up = self.desk.graveyard.given_up();
+        // A partition that went took its count along: then a round goes unheard, no more.
+        let (well_before, given_up_before) = std::mem::replace(&mut self.guarded, (well, given_up));
+        let was_open = self.desk.flood.state();
+        self.desk.flood.record_many(now, well.saturating_sub(well_before), given_up - given_up_before);
+        if was_open != self.desk.flood.state() {
+            tracing::error!(target: "orders", "{TOO_MANY}");
+        }
     }
 
     /// Takes one batch of each partition that has room. Answers how many entries were taken.
@@ -296,6 +321,7 @@ impl<'c> ConsumerLoop<'c> {
         if self.draining_since.is_none() {
             match (self.partitions.is_empty(), self.desk.graveyard.refused()) {
                 (_, Some(code)) => self.ready.wait_for(format!("dead-letter topic: {code}")),
+                (_, None) if self.desk.flood.state() == BreakerState::Open => self.ready.wait_for(TOO_MANY),
                 (true, None) if self.assignments == 0 => {
                     let trouble = self.source.trouble().map(|words| format!(": {words}")).unwrap_or_default();
                     self.ready.wait_for(format!("kafka: waiting for partitions{trouble}"));
@@ -308,7 +334,7 @@ impl<'c> ConsumerLoop<'c> {
             ends,
             pending_dead_letters: self.desk.graveyard.pending(),
             refused: self.desk.graveyard.refused(),
-            is_taking_in: self.takes_in(),
+            flood: self.desk.flood.state(),
         };
         self.desk.watch.publish(&mut self.partitions, &gauges, self.desk.judge.paths(), now);
     }

@@ -2,6 +2,8 @@
 //!
 //! Deliberately no behaviour of its own; `intake` and `dispatch` add what is done at it.
 
+use engine::breaker::FloodGuard;
+
 use super::graveyard::Graveyard;
 use super::judge::Judge;
 use super::moment::Moment;
@@ -19,6 +21,8 @@ pub(crate) struct Desk<'c> {
     pub(crate) graveyard: Graveyard,
     /// Counts and shows.
     pub(crate) watch: Watch,
+    /// Stops intake when too much is dead-lettered.
+    pub(crate) flood: FloodGuard,
     /// Reads the time.
     pub(crate) clock: Clock,
     /// Room for a product's name while its record is given up.

@@ -10,7 +10,7 @@ use engine::totals::Sale;
 use super::assigned::Assigned;
 use super::desk::Desk;
 use super::graveyard::Burial;
-use super::judge::{Judgement, sale};
+use super::judge::{Failed, Judgement, sale};
 use super::moment::Moment;
 use super::watch::Sold;
 use crate::handler::Fault;
@@ -58,8 +58,7 @@ impl Desk<'_> {
                 partition.engine.complete(ready.ticket, Outcome::Skipped, moment.now);
                 None
             }
-            Judgement::Failed(fault, order) => {
-                self.watch.note_failure(&fault, order.as_ref());
+            Judgement::Failed(Failed { fault, order, .. }) => {
                 let name = order.map(|order| order.order_id.as_str().to_owned());
                 let failure = Failure { class: fault.class, wall_milliseconds: moment.wall_milliseconds };
                 if let Some(verdict) = partition.engine.complete(ready.ticket, Outcome::Failed(failure), moment.now) {

@@ -45,6 +45,8 @@ pub(crate) struct Burial {
     message: Box<str>,
     exception: &'static str,
     size: Size,
+    /// Not written before.
+    is_new: bool,
 }
 
 impl Burial {
@@ -65,6 +67,7 @@ impl Burial {
             message: message.into(),
             exception,
             size: Size::Whole,
+            is_new: true,
         }
     }
 }
@@ -113,12 +116,13 @@ pub(crate) struct Graveyard {
     /// Handed to the producer, not answered.
     on_the_way: usize,
     refused: Option<ErrorCode>,
+    given_up: u64,
 }
 
 impl Graveyard {
     /// A graveyard that writes through `sink`.
     pub(crate) fn new(sink: DeadLetterSink<Burial>, names: Names) -> Self {
-        Self { sink, names, again: Vec::new(), on_the_way: 0, refused: None }
+        Self { sink, names, again: Vec::new(), on_the_way: 0, refused: None, given_up: 0 }
     }
 
     /// Why nothing more may be taken in, while that is so: the topic is gone or closed to us.
@@ -136,6 +140,11 @@ impl Graveyard {
         self.sink.flush(limit);
     }
 
+    /// How many records were given up so far.
+    pub(crate) fn given_up(&self) -> u64 {
+        self.given_up
+    }
+
     /// Hands a dead letter to the producer. One whose record the partition does not keep any more is forgotten.
     pub(crate) fn bury(&mut self, partition: &Assigned, judge: &mut Judge, burial: Burial) {
         let Some(record) = partition.engine.record(burial.ticket) else { return };
@@ -145,6 +154,7 @@ impl Graveyard {
         let (key, timestamp) = (record.key(), record.timestamp());
         let letter = Letter { key, value, timestamp, origin, headers: headers(record, &letter) };
         self.on_the_way += 1;
+        self.given_up += u64::from(burial.is_new);
         self.sink.send(letter, burial);
     }
 
@@ -205,6 +215,7 @@ impl Graveyard {
     }
 
     fn keep(&mut self, mut burial: Burial, refusal: Refusal, moment: Moment) {
+        burial.is_new = false;
         let delay = match refusal {
             Refusal::TooLarge => {
                 burial.size = match burial.size {

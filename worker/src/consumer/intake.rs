@@ -8,7 +8,7 @@ use engine::outcome::{Admission, Failure, Lane};
 
 use super::assigned::Assigned;
 use super::desk::Desk;
-use super::judge::{Judgement, sale};
+use super::judge::{Failed, Judgement, sale};
 use super::moment::Moment;
 use super::stored::Stored;
 use super::watch::Sold;
@@ -68,8 +68,8 @@ impl Desk<'_> {
                 return self.watch.line_for(&order, moment).map_or(Step::Taken, Step::Shown);
             }
             Judgement::Skipped => engine.skip(offset),
-            Judgement::Failed(fault, order) => {
-                self.watch.note_failure(&fault, order.as_ref());
+            Judgement::Failed(Failed { fault, order, undecodable }) => {
+                undecodable.iter().for_each(|reason| self.watch.note_undecodable(*reason));
                 let name = order.map(|order| order.order_id.as_str().to_owned());
                 let failure = Failure { class: fault.class, wall_milliseconds: moment.wall_milliseconds };
                 let verdict = engine.fail(offset, lane, Stored::copy(&entry), failure, moment.now);

@@ -6,12 +6,13 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use engine::totals::Sale;
-use schemas::codec::{DecodePaths, Decoder};
+use schemas::codec::{DecodePaths, DecodeReason, Decoder};
 use schemas::failure::FailureClass;
 use schemas::order::Order;
 
 use crate::config::DecimalPrice;
 use crate::handler::{Answer, Fault, Handler};
+use crate::roles::chain;
 
 /// What came of one try of a record.
 pub(crate) enum Judgement<'a> {
@@ -19,8 +20,18 @@ pub(crate) enum Judgement<'a> {
     Sold(Order<'a>),
     /// A null value: there is nothing to handle.
     Skipped,
-    /// It failed; the order, as far as the record has one.
-    Failed(Fault, Option<Order<'a>>),
+    /// It failed.
+    Failed(Failed<'a>),
+}
+
+/// A failed try.
+pub(crate) struct Failed<'a> {
+    /// What kind of failure, and what a person reads of it.
+    pub(crate) fault: Fault,
+    /// The order, where the record has a valid one.
+    pub(crate) order: Option<Order<'a>>,
+    /// Why the bytes are no order, where they are none.
+    pub(crate) undecodable: Option<DecodeReason>,
 }
 
 /// Decodes, checks and handles. One for each consumer thread.
@@ -41,20 +52,26 @@ impl Judge {
         let Some(value) = value else { return Judgement::Skipped };
         let raw = match self.decoder.decode(value) {
             Ok(raw) => raw,
-            Err(error) => return failed(FailureClass::Undecodable, "DecodeError", &error),
+            Err(error) => {
+                let fault = fault(FailureClass::Undecodable, "DecodeError", &error);
+                return Judgement::Failed(Failed { fault, order: None, undecodable: Some(error.kind()) });
+            }
         };
         let order = match raw.check() {
             Ok(order) => order,
-            Err(error) => return failed(FailureClass::Invalid, "InvalidOrder", &error),
+            Err(error) => {
+                let fault = fault(FailureClass::Invalid, "InvalidOrder", &error);
+                return Judgement::Failed(Failed { fault, order: None, undecodable: None });
+            }
         };
         if let Some(fault) = self.max_price.and_then(|limit| above(limit, &order)) {
-            return Judgement::Failed(fault, Some(order));
+            return failed(fault, order);
         }
         let handler = &self.handler;
         match catch_unwind(AssertUnwindSafe(|| handler.handle(&order, attempt))) {
             Ok(Answer::Done) => Judgement::Sold(order),
-            Ok(Answer::Failed(fault)) => Judgement::Failed(fault, Some(order)),
-            Err(panic) => Judgement::Failed(panicked(panic.as_ref()), Some(order)),
+            Ok(Answer::Failed(fault)) => failed(fault, order),
+            Err(panic) => failed(panicked(panic.as_ref()), order),
         }
     }
 
@@ -69,11 +86,6 @@ impl Judge {
             Ok(raw) => raw.schema_id,
             Err(error) => error.schema_id(),
         }
-    }
-
-    /// Why a value does not decode: the label of `avro_decode_errors_total`.
-    pub(crate) fn decode_error(&mut self, value: Option<&[u8]>) -> Option<&'static str> {
-        self.decoder.decode(value?).err().map(|error| error.reason())
     }
 
     /// How records were decoded so far.
@@ -92,15 +104,13 @@ pub(crate) fn sale<'a>(order: &Order<'a>) -> Sale<'a> {
     }
 }
 
-fn failed<'a>(class: FailureClass, exception: &'static str, error: &dyn std::error::Error) -> Judgement<'a> {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        message.push_str(": ");
-        message.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    Judgement::Failed(Fault { class, message: Cow::Owned(message), exception }, None)
+/// A valid order that was not handled.
+fn failed(fault: Fault, order: Order<'_>) -> Judgement<'_> {
+    Judgement::Failed(Failed { fault, order: Some(order), undecodable: None })
+}
+
+fn fault(class: FailureClass, exception: &'static str, error: &dyn std::error::Error) -> Fault {
+    Fault { class, message: Cow::Owned(chain(error)), exception }
 }
 
 fn above(limit: DecimalPrice, order: &Order<'_>) -> Option<Fault> {

@@ -28,10 +28,9 @@ use engine::retry;
 use schemas::codec::SchemaError;
 use snafu::Snafu;
 
-pub(crate) use assigned::Assigned;
 pub(crate) use connect::{Surroundings, connect};
 pub(crate) use consumer_loop::Ended;
-pub(crate) use watch::{Board, Gauges, Handled};
+pub(crate) use watch::{Board, Handled, Shown};
 
 use crate::kafka::{dead_letter_sink, source};
 

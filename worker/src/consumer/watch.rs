@@ -6,11 +6,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use engine::breaker::BreakerState;
 use engine::snapshot::Counters;
 use engine::time::Time;
 use engine::totals::{Total, Totals};
 use hdrhistogram::Histogram;
-use schemas::codec::DecodePaths;
+use schemas::codec::{DecodePaths, DecodeReason};
 use schemas::order::Order;
 
 use super::assigned::Assigned;
@@ -22,6 +23,7 @@ use crate::handler::Fault;
 use crate::kafka::ErrorCode;
 use crate::kafka::ffi::Entry;
 use crate::metrics::consumer::ConsumerMetrics;
+use crate::metrics::consumer_gauges::Reading;
 use crate::report::Latency;
 use crate::screen::{ConsumeProgress, Gate, HandledLine, MovedLine, Price, RetryLine, Screen, Ticker};
 
@@ -57,8 +59,8 @@ pub(crate) struct Gauges {
     pub(crate) pending_dead_letters: usize,
     /// Why dead letters are refused, while they are.
     pub(crate) refused: Option<ErrorCode>,
-    /// Whether records are taken in.
-    pub(crate) is_taking_in: bool,
+    /// `Open` while too many dead letters have stopped intake.
+    pub(crate) flood: BreakerState,
 }
 
 /// Counts and shows; see the module.
@@ -77,6 +79,13 @@ pub(crate) struct Watch {
     latency: Histogram<u64>,
     retry_delay: Histogram<u64>,
     retired: (Totals, Counters),
+    /// What the counters of Prometheus cover.
+    counted: Counters,
+    decoded: DecodePaths,
+    /// Which of the process's consumer threads this is.
+    number: usize,
+    /// When everything resolved was last committed.
+    committed_at: Time,
     told: Told,
 }
 
@@ -87,12 +96,23 @@ struct Told {
     records: u64,
 }
 
+/// Where a consumer thread is seen.
+pub(crate) struct Shown {
+    /// What a person sees.
+    pub(crate) screen: Screen,
+    /// What Prometheus sees.
+    pub(crate) metrics: ConsumerMetrics,
+    /// What `/status` shows.
+    pub(crate) board: Board,
+}
+
 /// The newest status of one consumer thread, shared with the admin server.
 pub(crate) type Board = Arc<Mutex<serde_json::Value>>;
 
 impl Watch {
     /// Watches one consumer thread from `now` on.
-    pub(crate) fn new(config: &Consume, screen: Screen, metrics: ConsumerMetrics, board: Board, now: Time) -> Self {
+    pub(crate) fn new(config: &Consume, shown: Shown, number: usize, now: Time) -> Self {
+        let Shown { screen, metrics, board } = shown;
         let histogram = |longest| Histogram::new_with_bounds(1, longest, 3).expect("the bounds are in order");
         Self {
             shows_orders: screen.is_shown() && config.consumers == 1,
@@ -108,6 +128,10 @@ impl Watch {
             latency: histogram(LONGEST_LATENCY),
             retry_delay: histogram(LONGEST_LATENCY * 1000),
             retired: (Totals::new(), Counters::default()),
+            counted: Counters::default(),
+            decoded: DecodePaths::default(),
+            number,
+            committed_at: now,
             told: Told { at: now, records: 0 },
         }
     }
@@ -121,7 +145,7 @@ impl Watch {
         if let Some(created) = created {
             let milliseconds = u64::try_from(moment.wall_milliseconds - created).unwrap_or(0);
             self.latency.saturating_record(milliseconds.max(1));
-            self.metrics.end_to_end_latency(Duration::from_millis(milliseconds));
+            self.metrics.note_latency(Duration::from_millis(milliseconds));
         }
     }
 
@@ -155,25 +179,20 @@ impl Watch {
         });
     }
 
-    /// A try failed.
-    pub(crate) fn note_failure(&mut self, fault: &Fault, _order: Option<&Order<'_>>) {
-        self.metrics.failure(fault.class);
-    }
-
     /// Bytes did not decode, for this reason.
-    pub(crate) fn note_undecodable(&mut self, reason: &'static str) {
-        self.metrics.decode_error(reason);
+    pub(crate) fn note_undecodable(&self, reason: DecodeReason) {
+        self.metrics.note_undecodable(reason);
     }
 
     /// A retry started so long after it was due.
     pub(crate) fn note_retry(&mut self, late: Duration) {
         self.retry_delay.saturating_record(u64::try_from(late.as_micros()).unwrap_or(u64::MAX).max(1));
-        self.metrics.retry_start_delay(late);
+        self.metrics.note_retry_start(late);
     }
 
     /// A failed order waits for a retry.
     pub(crate) fn note_parked(&mut self, fault: &Fault, id: Option<&str>, retry: u8, delay: Duration, moment: Moment) {
-        self.metrics.retry(fault.class, retry);
+        self.metrics.note_retry(fault.class, retry);
         if self.screen.is_shown() && self.retries.admits(moment.now) {
             self.screen.show(&RetryLine {
                 order_id: id.unwrap_or("?"),
@@ -197,9 +216,9 @@ impl Watch {
 
     /// Dead letters were written, or not.
     pub(crate) fn note_buried(&mut self, round: &Round, moment: Moment) {
-        self.metrics.dead_letter_write_failures(round.failures);
+        self.metrics.note_write_failures(round.failures);
         for buried in &round.buried {
-            self.metrics.dead_letter(buried.class);
+            self.metrics.note_dead_letter(buried.class);
             self.show_moved(buried, moment);
         }
     }
@@ -224,8 +243,11 @@ impl Watch {
     }
 
     /// A commit was answered.
-    pub(crate) fn note_commit(&mut self, result: Result<(), &str>) {
-        self.metrics.commit(result.is_ok());
+    pub(crate) fn note_commit(&mut self, result: Result<(), &str>, now: Time) {
+        self.metrics.note_commit(result.is_ok());
+        if result.is_ok() {
+            self.committed_at = now;
+        }
         if let Err(reason) = result {
             tracing::warn!(target: "kafka", "a commit was not taken: {reason}; it is repeated with the next one");
         }
@@ -233,8 +255,8 @@ impl Watch {
 
     /// Partitions come or go.
     pub(crate) fn note_rebalance(&mut self, kind: &'static str, numbers: &[i32]) {
-        self.metrics.rebalance(kind);
-        tracing::info!(target: "kafka", partitions = ?numbers, "partitions {kind}");
+        self.metrics.note_rebalance(kind);
+        tracing::info!(target: "kafka", partitions = ?numbers, "rebalance: {kind}");
     }
 
     /// The run is to end.
@@ -269,7 +291,10 @@ impl Watch {
     pub(crate) fn publish(&mut self, partitions: &mut [Assigned], gauges: &Gauges, paths: DecodePaths, now: Time) {
         let (totals, counters) = self.sums(partitions);
         let lag = lag(partitions, gauges);
-        self.metrics.publish(partitions, &totals, &counters, gauges, paths);
+        self.metrics.note_resolved(&self.counted, &counters);
+        self.metrics.note_decoded(self.decoded, paths);
+        (self.counted, self.decoded) = (counters.clone(), paths);
+        self.metrics.publish(self.number, reading(partitions, totals.clone(), gauges, self.committed_at, now));
         let status = super::status::status(partitions, &totals, &counters, gauges, lag);
         *self.board.lock().unwrap_or_else(PoisonError::into_inner) = status;
         if self.ticker.ticks(now) {
@@ -302,6 +327,29 @@ impl Watch {
             retry_delay: percentiles(&self.retry_delay, 1000.0),
         };
         Ended { totals, counters, handled }
+    }
+}
+
+/// What the gauges show.
+fn reading(partitions: &[Assigned], totals: Totals, gauges: &Gauges, committed_at: Time, now: Time) -> Reading {
+    let occupancies = || partitions.iter().map(|partition| partition.engine.occupancy());
+    let is_committed = partitions.iter().all(|partition| partition.to_commit().is_none());
+    let lag = partitions
+        .iter()
+        .zip(&gauges.ends)
+        .filter_map(|(partition, end)| Some((partition.number, ((*end)? - partition.engine.watermark()).max(0))));
+    let gap = |partition: &Assigned| {
+        let unresolved = i64::try_from(partition.engine.unresolved()).unwrap_or(i64::MAX);
+        (partition.engine.position() - partition.engine.watermark() - unresolved).max(0)
+    };
+    Reading {
+        totals,
+        parked: occupancies().map(|occupancy| occupancy.parked + occupancy.waiting + occupancy.ready).sum(),
+        parked_bytes: partitions.iter().map(|partition| partition.engine.stored_bytes()).sum(),
+        watermark_gap: partitions.iter().map(gap).sum(),
+        checkpoint_age: if is_committed { 0.0 } else { now.since(committed_at).as_secs_f64() },
+        is_stopped: gauges.flood == BreakerState::Open,
+        lag: lag.collect(),
     }
 }
 

@@ -1,28 +1,181 @@
 //! The consumer's metrics.
 //!
-//! STUB
-#![allow(missing_docs, unused)]
-use super::Scope;
-use crate::consumer::{Assigned, Gauges};
-use engine::snapshot::Counters;
-use engine::totals::Totals;
-use schemas::codec::DecodePaths;
-use schemas::failure::FailureClass;
+//! Counters and histograms are this process's own deeds, counted when they are done. Deliberately no gauges: those are
+//! read from the state of the threads at each scrape, in `consumer_gauges`.
+
 use std::time::Duration;
+
+use engine::snapshot::Counters;
+use prometheus::{Histogram, IntCounter, IntCounterVec};
+use schemas::codec::{DecodePaths, DecodeReason};
+use schemas::failure::{FailureClass, Treatment};
+use schemas::metric_names as names;
+
+use super::Scope;
+use super::consumer_gauges::{ConsumerGauges, Reading};
+
+/// Bounds of how late a retry may start, in seconds: the promise is 0.05.
+const RETRY_DELAY: [f64; 8] = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0];
+
+/// Bounds of the time from produced to handled, in seconds.
+const END_TO_END: [f64; 13] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0];
+
+/// The metrics of one process's consumer; clones share them.
 #[derive(Clone)]
-pub(crate) struct ConsumerMetrics;
+pub(crate) struct ConsumerMetrics {
+    orders: [IntCounter; 3],
+    retries: IntCounterVec,
+    dead_letters: IntCounterVec,
+    write_failures: IntCounter,
+    decoded: [IntCounter; 3],
+    decode_errors: IntCounterVec,
+    retry_delay: Histogram,
+    end_to_end: Histogram,
+    rebalances: IntCounterVec,
+    commits: IntCounterVec,
+    gauges: ConsumerGauges,
+}
+
 impl ConsumerMetrics {
-    pub(crate) fn new(_: &Scope) -> Self {
-        Self
+    /// Registers the metrics; every series that is known beforehand starts at 0.
+    pub(crate) fn register(scope: &Scope, topic: &str, max_retries: u32) -> Self {
+        let counters = |metric: &names::Metric| scope.register(IntCounterVec::new(scope.of(metric), metric.labels));
+        let counter = |metric| scope.register(IntCounter::with_opts(scope.of(metric)));
+        let histogram =
+            |metric, bounds: &[f64]| scope.register(Histogram::with_opts(scope.histogram_of(metric, bounds)));
+        let orders = counters(&names::CONSUMER_ORDERS_TOTAL);
+        let decoded = counters(&names::AVRO_DECODED_RECORDS_TOTAL);
+        let metrics = Self {
+            orders: ["succeeded", "dead_lettered", "skipped"].map(|outcome| orders.with_label_values(&[outcome])),
+            retries: counters(&names::CONSUMER_RETRIES_TOTAL),
+            dead_letters: counters(&names::CONSUMER_DEAD_LETTERS_TOTAL),
+            write_failures: counter(&names::CONSUMER_DEAD_LETTER_WRITE_FAILURES_TOTAL),
+            decoded: ["exact", "plan", "fallback"].map(|path| decoded.with_label_values(&[path])),
+            decode_errors: counters(&names::AVRO_DECODE_ERRORS_TOTAL),
+            retry_delay: histogram(&names::CONSUMER_RETRY_START_DELAY_SECONDS, &RETRY_DELAY),
+            end_to_end: histogram(&names::CONSUMER_END_TO_END_LATENCY_SECONDS, &END_TO_END),
+            rebalances: counters(&names::CONSUMER_REBALANCES_TOTAL),
+            commits: counters(&names::CONSUMER_COMMITS_TOTAL),
+            gauges: ConsumerGauges::register(scope, topic),
+        };
+        metrics.start_at_zero(max_retries);
+        metrics
     }
-    pub(crate) fn end_to_end_latency(&self, d: Duration) {}
-    pub(crate) fn failure(&self, c: FailureClass) {}
-    pub(crate) fn decode_error(&self, r: &'static str) {}
-    pub(crate) fn retry_start_delay(&self, d: Duration) {}
-    pub(crate) fn retry(&self, c: FailureClass, n: u8) {}
-    pub(crate) fn dead_letter_write_failures(&self, n: usize) {}
-    pub(crate) fn dead_letter(&self, c: FailureClass) {}
-    pub(crate) fn commit(&self, ok: bool) {}
-    pub(crate) fn rebalance(&self, kind: &'static str) {}
-    pub(crate) fn publish(&self, p: &mut [Assigned], t: &Totals, c: &Counters, g: &Gauges, d: DecodePaths) {}
+
+    fn start_at_zero(&self, max_retries: u32) {
+        for class in FailureClass::ALL {
+            if class.disposition().is_some() {
+                self.dead_letters.with_label_values(&[class.as_str()]);
+            }
+            let retries = match class.treatment() {
+                Treatment::Retry => max_retries,
+                Treatment::RetryOnce => max_retries.min(1),
+                Treatment::DeadLetter | Treatment::Hold | Treatment::Skip => 0,
+            };
+            for number in 1..=retries {
+                self.retries.with_label_values(&[class.as_str(), &number.to_string()]);
+            }
+        }
+        for reason in DecodeReason::ALL {
+            self.decode_errors.with_label_values(&[reason.as_str()]);
+        }
+        for kind in ["assign", "revoke", "lost"] {
+            self.rebalances.with_label_values(&[kind]);
+        }
+        for result in ["committed", "failed"] {
+            self.commits.with_label_values(&[result]);
+        }
+    }
+
+    /// An order was handled so long after it was made.
+    pub(crate) fn note_latency(&self, latency: Duration) {
+        self.end_to_end.observe(latency.as_secs_f64());
+    }
+
+    /// Counts what was decoded between two looks at one thread's decoder.
+    pub(crate) fn note_decoded(&self, before: DecodePaths, after: DecodePaths) {
+        let grown = [after.exact - before.exact, after.plan - before.plan, after.fallback - before.fallback];
+        for (counter, grown) in self.decoded.iter().zip(grown) {
+            counter.inc_by(grown);
+        }
+    }
+
+    /// Bytes were no order, for this reason.
+    pub(crate) fn note_undecodable(&self, reason: DecodeReason) {
+        self.decode_errors.with_label_values(&[reason.as_str()]).inc();
+    }
+
+    /// A retry started so late.
+    pub(crate) fn note_retry_start(&self, late: Duration) {
+        self.retry_delay.observe(late.as_secs_f64());
+    }
+
+    /// A retry was arranged.
+    pub(crate) fn note_retry(&self, class: FailureClass, number: u8) {
+        self.retries.with_label_values(&[class.as_str(), &number.to_string()]).inc();
+    }
+
+    /// So many writes of dead letters failed.
+    pub(crate) fn note_write_failures(&self, count: usize) {
+        self.write_failures.inc_by(count as u64);
+    }
+
+    /// A dead letter is in its topic.
+    pub(crate) fn note_dead_letter(&self, class: FailureClass) {
+        self.dead_letters.with_label_values(&[class.as_str()]).inc();
+    }
+
+    /// A commit was answered.
+    pub(crate) fn note_commit(&self, is_committed: bool) {
+        self.commits.with_label_values(&[if is_committed { "committed" } else { "failed" }]).inc();
+    }
+
+    /// Partitions came (`assign`), went (`revoke`), or were taken (`lost`).
+    pub(crate) fn note_rebalance(&self, kind: &str) {
+        self.rebalances.with_label_values(&[kind]).inc();
+    }
+
+    /// Counts what was resolved between two looks at the counters of one thread.
+    pub(crate) fn note_resolved(&self, before: &Counters, after: &Counters) {
+        let grown = [
+            after.succeeded - before.succeeded,
+            after.dead_lettered - before.dead_lettered,
+            after.skipped - before.skipped,
+        ];
+        for (counter, grown) in self.orders.iter().zip(grown) {
+            counter.inc_by(grown);
+        }
+    }
+
+    /// From now on the gauges show this of thread `number`.
+    pub(crate) fn publish(&self, number: usize, reading: Reading) {
+        self.gauges.publish(number, reading);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::{Registry, TextEncoder};
+
+    use super::*;
+
+    fn text(scope: &Scope) -> String {
+        TextEncoder::new().encode_to_string(&scope.registry().gather()).expect("metrics are text")
+    }
+
+    #[test]
+    fn known_series_start_at_zero() {
+        let scope = Scope::new(Registry::new());
+        let _metrics = ConsumerMetrics::register(&scope, "orders", 3);
+        let text = text(&scope);
+        for series in [
+            "orders_total{outcome=\"succeeded\"} 0\n",
+            "retries_total{class=\"transient\",number=\"3\"} 0\n",
+            "dead_letters_total{class=\"undecodable\"} 0\n",
+            "decode_errors_total{reason=\"truncated\"} 0\n",
+            "rebalances_total{kind=\"lost\"} 0\n",
+        ] {
+            assert!(text.contains(series), "{series} is missing in\n{text}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! one registry: there each metric carries a `role` label, which its [`Scope`] adds. Deliberately knows no role.
 
 pub(crate) mod consumer;
+pub(crate) mod consumer_gauges;
 pub(crate) mod producer;
 
 use prometheus::core::Collector;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::standalone::{Outcome, standalone};
 use super::{Ending, RoleContext, RoleError};
 use crate::config::Consume;
-use crate::consumer::{Board, Ended, Error, Handled, Surroundings, connect};
+use crate::consumer::{Board, Ended, Error, Handled, Shown, Surroundings, connect};
 use crate::metrics::consumer::ConsumerMetrics;
 use crate::report::{Consumed, CurrencyTotal, ProductTotal, Report};
 use crate::screen;
@@ -39,7 +39,7 @@ pub fn run(config: &Consume) -> Result<Ending, RoleError> {
 /// # Errors
 /// The first error of any thread; the others are drained before it is returned.
 pub(crate) fn consume(config: &Consume, context: &RoleContext) -> Result<Ended, Error> {
-    let metrics = ConsumerMetrics::new(&context.metrics);
+    let metrics = ConsumerMetrics::register(&context.metrics, &config.common.topics.orders, config.retry.max_retries);
     let boards: Vec<Board> = (0..config.consumers).map(|_| Arc::new(Mutex::new(Value::Null))).collect();
     publish_status(context, boards.clone());
     let results: Vec<Result<Ended, Error>> = std::thread::scope(|scope| {
@@ -74,9 +74,8 @@ fn run_thread(
         clock: context.clock,
         shutdown: context.shutdown.clone(),
         ready: context.readiness.handle(format!("consumer {number}: waiting for Kafka")),
-        screen: context.screen.clone(),
-        metrics,
-        board,
+        number,
+        shown: Shown { screen: context.screen.clone(), metrics, board },
     };
     let result = connect(config, surroundings).and_then(|consumer| consumer.run());
     if result.is_err() {
