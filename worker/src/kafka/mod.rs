@@ -2,6 +2,7 @@
 //!
 //! Read `client` first (what all clients share), then `source` (a group member that reads) and `sink` (a producer).
 
+pub(crate) mod admin;
 pub(crate) mod client;
 pub(crate) mod dead_letter_sink;
 pub(crate) mod embedded;

@@ -149,7 +149,7 @@ fn serve(runtime: &Runtime, server: AdminServer, context: &RoleContext, log_leve
     });
 }
 
-fn talk(common: &Common) -> telemetry::Options {
+pub(super) fn talk(common: &Common) -> telemetry::Options {
     let format = match common.log_format {
         LogFormat::Text => telemetry::Format::Text,
         LogFormat::Json => telemetry::Format::Json,
