@@ -3,9 +3,9 @@
 //! Flags win over environment variables, these over the settings file, that over the defaults. Deliberately opens no
 //! connection and reads no password; everything it refuses, it refuses before the role starts, with exit code 2.
 mod check;
-mod common;
 mod consume;
 mod error;
+mod flag_groups;
 mod later;
 mod produce;
 mod settings_file;

@@ -125,12 +125,13 @@ fn generated_settings_reference_is_current() {
     let mut text = "\
 # Flags and settings
 
-Generated from the command line. Each flag is also an environment variable and a setting: `--max-retries` is
-`ORDERPIPELINE_MAX_RETRIES`, and `maxRetries` in the YAML file that `--config` names. Flags win over the environment, the
-environment over the file. Durations are written `500ms`, `2s`, `5m`.
+Generated from the command line. One name in four spellings: the flag, the environment variable, the key in the YAML file
+that `--config` names and, where there is one, the field of the `OrderPipeline` resource. Flags win over the environment,
+the environment over the file; a list or map given as a flag replaces the file's whole one. A file may hold settings of
+several commands; an unknown one is refused. Durations are written `500ms`, `2s`, `5m`.
 
-| flag | setting | default | commands | meaning |
-|---|---|---|---|---|
+| flag | setting | environment variable | `OrderPipeline` | default | commands | meaning |
+|---|---|---|---|---|---|---|
 "
     .to_owned();
     let flags = flags();
@@ -145,14 +146,26 @@ environment over the file. Durations are written `500ms`, `2s`, `5m`.
 fn row(setting: &Setting, said: &Said) -> String {
     let mut commands: Vec<&str> = said.helps.iter().flat_map(|(_, commands)| commands).map(String::as_str).collect();
     commands.sort_unstable();
-    let (flag, key, commands) = (setting.flag(), setting.key(), commands.join(", "));
-    format!("| `--{flag}` | `{key}` | {} | {commands} | {} |\n", joined(&said.defaults), joined(&said.helps))
+    let (flag, key, variable) = (setting.flag(), setting.key(), setting.environment_variable());
+    let fields: Vec<String> = setting.resource_fields.iter().map(|field| format!("`{field}`")).collect();
+    let (fields, commands) = (fields.join(", "), commands.join(", "));
+    let (defaults, helps) = (joined(&said.defaults), joined(&said.helps));
+    format!("| `--{flag}` | `{key}` | `{variable}` | {fields} | {defaults} | {commands} | {helps} |\n")
 }
 
 #[test]
-fn every_flag_is_a_setting() {
-    let unknown: Vec<String> = flags().into_keys().filter(|flag| !SETTINGS.iter().any(|s| s.flag() == *flag)).collect();
-    let of_the_process = ["config", "help", "version"];
-    let missing: Vec<&String> = unknown.iter().filter(|flag| !of_the_process.contains(&flag.as_str())).collect();
-    assert!(missing.is_empty(), "no settings for {missing:?}");
+fn generated_commands_reference_is_current() {
+    let mut text = "# Commands\n\nGenerated from the command line: what `worker <command> --help` says.\n".to_owned();
+    let mut section = |name: &str, command: clap::Command| {
+        let help = command.term_width(100).render_long_help().to_string();
+        let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+        write!(text, "\n## `{name}`\n\n```text\n{}\n```\n", help.join("\n").trim_end()).expect("a String takes all");
+    };
+    let mut definition = worker::cli::definition();
+    definition.build();
+    section("worker", definition.clone());
+    for command in definition.get_subcommands() {
+        section(&format!("worker {}", command.get_name()), command.clone());
+    }
+    generated("docs/reference/commands.md", &text);
 }

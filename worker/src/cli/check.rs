@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use schemas::settings::{OwnedSetting, owned_client_setting};
 use snafu::{OptionExt, ResultExt, ensure};
 
-use super::common::{
-    DecodeArguments, KafkaArguments, SecurityArguments, ServeArguments, State, TalkArguments, TopicArguments,
-};
 use super::error::{
     Error, FixedSnafu, NeedsSnafu, NoBootstrapServersSnafu, NotInThisReleaseSnafu, OwnedByFlagSnafu, ReadFileSnafu,
     SameTopicSnafu,
+};
+use super::flag_groups::{
+    DecodeArguments, KafkaArguments, SecurityArguments, ServeArguments, State, TalkArguments, TopicArguments,
 };
 use super::later::WITHOUT_STATE;
 use crate::config::{Common, Kafka, Sasl, SaslMechanism, Security, SecurityProtocol, StateMode, Topics};

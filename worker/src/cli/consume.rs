@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use snafu::ensure;
 
 use super::check::Groups;
-use super::common::{DecodeArguments, KafkaArguments, ServeArguments, TalkArguments, TopicArguments};
 use super::error::{BackoffOrderSnafu, Error, NotInThisReleaseSnafu, NothingToFailSnafu};
+use super::flag_groups::{DecodeArguments, KafkaArguments, ServeArguments, TalkArguments, TopicArguments};
 use super::later::{HandlerArguments, WITHOUT_HTTP};
 use super::values;
 use crate::config::{self, Consume, DecimalPrice, Retry, Simulate};
@@ -44,7 +44,7 @@ pub(super) struct ConsumeArguments {
     #[command(flatten)]
     failures: FailureArguments,
     /// Which tries of which orders fail: the same in every process and replay
-    #[arg(long, value_name = "N", default_value_t = 42, help_heading = "Simulated failures")]
+    #[arg(long, value_name = "N", default_value_t = 42, value_parser = values::count, help_heading = "Simulated failures")]
     seed: u64,
     #[command(flatten)]
     retry: RetryArguments,

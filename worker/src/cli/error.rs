@@ -43,7 +43,7 @@ pub enum Error {
     #[snafu(display("--client-config {key} is fixed: {why}; leave it out"))]
     Fixed { key: String, why: &'static str },
     /// A flag that a later release will take.
-    #[snafu(display("{flag} is not available in this release; {instead}"))]
+    #[snafu(display("{flag} is not available in this release, which {instead}"))]
     NotInThisRelease { flag: &'static str, instead: &'static str },
     /// The name of the input does not tell its notation.
     #[snafu(display("--input {} does not end in .csv or .ndjson; rename it, or pipe it in with --input -", path.display()))]

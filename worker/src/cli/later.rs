@@ -34,12 +34,11 @@ pub(super) struct HandlerArguments {
 }
 
 /// What to do instead of naming a registry.
-pub(super) const WITHOUT_REGISTRY: &str = "it asks no schema registry: give the schema that records were written with by --writer-schema FILE (Confluent \
-     frames are taken off by themselves)";
+pub(super) const WITHOUT_REGISTRY: &str = "asks no schema registry: name the schema of the records with --writer-schema FILE; frames are taken off by themselves";
 /// What to do instead of keeping totals in a topic.
-pub(super) const WITHOUT_STATE: &str = "it keeps totals in memory: leave it out, or use --state none";
+pub(super) const WITHOUT_STATE: &str = "keeps totals in memory: leave it out, or use --state none";
 /// What to do instead of calling a service.
-pub(super) const WITHOUT_HTTP: &str = "it calls no service: use --handler none, or --handler simulate";
+pub(super) const WITHOUT_HTTP: &str = "calls no service: use --handler none, or --handler simulate";
 
 impl RegistryArguments {
     pub(super) fn refuse(&self) -> Result<(), Error> {

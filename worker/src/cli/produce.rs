@@ -10,8 +10,8 @@ use schemas::codec::{Encoding, SchemaVersion};
 use snafu::{OptionExt, ensure};
 
 use super::check::Groups;
-use super::common::{KafkaArguments, ServeArguments, TalkArguments, TopicArguments};
 use super::error::{Error, InputNotationSnafu, NotInThisReleaseSnafu, PriceOrderSnafu};
+use super::flag_groups::{KafkaArguments, ServeArguments, TalkArguments, TopicArguments};
 use super::values;
 use crate::config::{self, DecimalPrice, Generator, Input, InputFormat, Orders, Pace, Produce};
 
@@ -27,7 +27,7 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub(super) struct ProduceArguments {
     /// How many orders; 0 = for ever, or all of the input
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Orders")]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::count, help_heading = "Orders")]
     count: u64,
     /// Orders a second; 0 = as fast as the broker takes them
     #[arg(long, value_name = "R", default_value = "1", value_parser = values::rate, help_heading = "Orders")]
@@ -70,7 +70,7 @@ pub(super) struct SourceArguments {
     #[arg(long, value_name = "WHAT", default_value = "fail")]
     on_bad_line: OnBadLine,
     /// Where the stream of chance starts: the same seed makes the same orders
-    #[arg(long, value_name = "N", default_value_t = 42, help_heading = "Orders made up")]
+    #[arg(long, value_name = "N", default_value_t = 42, value_parser = values::count, help_heading = "Orders made up")]
     pub(super) seed: u64,
     /// How many products: P1, P2, …
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -121,7 +121,7 @@ impl ProduceArguments {
             EncodingName::Bare => Encoding::Bare,
             EncodingName::SingleObject => Encoding::SingleObject,
             EncodingName::Confluent => {
-                let instead = "it asks no schema registry: use --encoding bare, or single-object";
+                let instead = "asks no schema registry: use --encoding bare, or single-object";
                 return NotInThisReleaseSnafu { flag: "--encoding confluent", instead }.fail();
             }
         };

@@ -44,7 +44,7 @@ fn read(path: &Path) -> Result<Settings, Error> {
     let text = std::fs::read_to_string(path).context(ReadFileSnafu { flag: "--config", path })?;
     let options = serde_saphyr::options! { with_snippet: false };
     let map = serde_saphyr::from_str_with_options::<Option<Map<String, Value>>>(&text, options)
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.render_with_formatter(&serde_saphyr::UserMessageFormatter))
         .or_else(|problem| ParseSettingsSnafu { path, problem }.fail())?;
     Settings::from_map(map.unwrap_or_default()).context(SettingsSnafu { path })
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::check::Groups;
-use super::common::{DecodeArguments, KafkaArguments, ServeArguments, TalkArguments, TopicArguments};
 use super::consume::RetryArguments;
 use super::error::Error;
+use super::flag_groups::{DecodeArguments, KafkaArguments, ServeArguments, TalkArguments, TopicArguments};
 use super::produce::{SourceArguments, pace};
 use super::values;
 use crate::config::{CheckSchemas, DeadLetters, DecimalPrice, Demo, Prepare, PrepareTask, Simulate, TopicShape};
@@ -44,8 +44,8 @@ The result is one JSON object on stdout.";
 #[command(after_help = DEMO_AFTER_HELP)]
 pub(super) struct DemoArguments {
     /// How many orders [default: 200, or all of --input]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Orders")]
-    orders: Option<u64>,
+    #[arg(long, value_name = "N", value_parser = values::positive_count, help_heading = "Orders")]
+    orders: Option<NonZeroU64>,
     /// Orders a second; 0 = as fast as it goes
     #[arg(long, value_name = "R", default_value = "50", value_parser = values::rate, help_heading = "Orders")]
     rate: f64,
@@ -157,7 +157,7 @@ impl DemoArguments {
         Ok(Demo {
             common: groups.check_with_or_without_broker()?,
             admin_address_given,
-            orders: self.orders.and_then(NonZeroU64::new).or(usual),
+            orders: self.orders.or(usual),
             pace: pace(self.rate),
             simulate: Simulate {
                 failure_percent: self.failure_percent,

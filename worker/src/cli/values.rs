@@ -2,6 +2,7 @@
 //!
 //! Deliberately one function a notation; whether values fit together is checked elsewhere.
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -14,6 +15,10 @@ pub(super) enum ValueError {
     Duration,
     #[snafu(display("a duration above zero is needed"))]
     ZeroDuration,
+    #[snafu(display("write a whole number of 0 or more"))]
+    Count,
+    #[snafu(display("write a whole number of 1 or more"))]
+    PositiveCount,
     #[snafu(display("write a percentage from 0 to 100"))]
     Percent,
     #[snafu(display("write a number of 0 or more; 0 means as fast as it goes"))]
@@ -44,6 +49,14 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, ValueError> {
     let duration = duration(text)?;
     ensure!(!duration.is_zero(), ZeroDurationSnafu);
     Ok(duration)
+}
+
+pub(super) fn count(text: &str) -> Result<u64, ValueError> {
+    text.parse().ok().context(CountSnafu)
+}
+
+pub(super) fn positive_count(text: &str) -> Result<NonZeroU64, ValueError> {
+    text.parse().ok().context(PositiveCountSnafu)
 }
 
 fn number(text: &str) -> Option<f64> {

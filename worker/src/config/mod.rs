@@ -2,16 +2,16 @@
 //!
 //! Deliberately holds no passwords (only the files they are in, which may change while we run) and opens no connection.
 mod client;
-mod common;
 mod consume;
 mod decimal_price;
+mod pipeline;
 mod produce;
 mod small_roles;
 
 pub use client::{BrokerKind, Kafka, Sasl, SaslMechanism, Security, SecurityProtocol};
-pub use common::{Common, LogFormat, Registration, Registry, StateMode, Topics};
 pub use consume::{Consume, Handler, Ordering, Retry, Simulate, StartFrom};
 pub use decimal_price::{DecimalPrice, DecimalPriceError};
+pub use pipeline::{Common, LogFormat, Registration, Registry, StateMode, Topics};
 pub use produce::{Compression, Generator, Input, InputFormat, OnBadLine, Orders, Pace, Produce};
 pub use small_roles::{CheckSchemas, DeadLetters, Demo, Prepare, PrepareTask, TopicShape};
 
