@@ -157,7 +157,7 @@ fn row(setting: &Setting, said: &Said) -> String {
 fn generated_commands_reference_is_current() {
     let mut text = "# Commands\n\nGenerated from the command line: what `worker <command> --help` says.\n".to_owned();
     let mut section = |name: &str, command: clap::Command| {
-        let help = command.term_width(100).render_long_help().to_string();
+        let help = command.term_width(100).render_help().to_string();
         let help: Vec<&str> = help.lines().map(str::trim_end).collect();
         write!(text, "\n## `{name}`\n\n```text\n{}\n```\n", help.join("\n").trim_end()).expect("a String takes all");
     };
