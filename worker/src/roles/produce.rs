@@ -154,6 +154,8 @@ struct Run<'a> {
     source: OrderSource,
     /// The source's current order is not sent yet: librdkafka had no room.
     held: bool,
+    /// The first order was answered: connections are up, and the schedule runs.
+    opened: bool,
     /// Orders handed to librdkafka, or refused by it.
     begun: u64,
     encoder: Encoder,
@@ -196,6 +198,7 @@ impl<'a> Run<'a> {
             allowance,
             source,
             held: false,
+            opened: false,
             begun: 0,
             encoder: Encoder::new(config.schema_version, config.encoding),
             payload: Vec::new(),
@@ -227,10 +230,14 @@ impl<'a> Run<'a> {
     /// Sends what is due now, a batch at most.
     fn send_due(&mut self) -> Result<Next, Error> {
         let (now, wall) = (self.context.clock.now(), self.context.clock.wall_milliseconds());
+        if !self.opens(now) {
+            return Ok(Next::Wait(LONGEST_WAIT));
+        }
         let left = self.config.count.map_or(u64::MAX, |count| count.get() - self.begun);
         let allowed = (self.allowance)().saturating_sub(self.begun);
         let due = self.pacer.due(now);
-        for _ in 0..due.min(left).min(allowed).min(BATCH) {
+        let batch = if self.opened { BATCH } else { 1 };
+        for _ in 0..due.min(left).min(allowed).min(batch) {
             if !self.held {
                 match self.source.advance(wall).context(InputSnafu)? {
                     Step::Order => {}
@@ -253,6 +260,16 @@ impl<'a> Run<'a> {
             () if due == 0 => Next::Wait(self.pacer.until_due(now)),
             () => Next::Continue,
         })
+    }
+
+    /// The first order goes alone: it connects, which takes half a second of librdkafka's. The schedule begins with its
+    /// answer, so that the others are not late before they were ever due.
+    fn opens(&mut self, now: Time) -> bool {
+        if !self.opened && self.begun > 0 && self.flight.len() == 0 {
+            self.pacer.restart_after_first(now);
+            self.opened = true;
+        }
+        self.opened || self.begun == 0
     }
 
     /// A line that is no order ends the run, or is named and counted.

@@ -33,6 +33,11 @@ impl Pacer {
         Self { interval, origin: now, released: 0 }
     }
 
+    /// Begins anew after the first order: the second is due one interval after `now`.
+    pub(super) fn restart_after_first(&mut self, now: Time) {
+        (self.origin, self.released) = (now, 1);
+    }
+
     /// Orders a second; 0 = as many as go.
     pub(super) fn per_second(&self) -> f64 {
         self.interval.map_or(0.0, |interval| 1e6 / interval)
@@ -112,6 +117,15 @@ mod tests {
         assert!(after_a_minute[0] >= 59 * SECOND, "{after_a_minute:?}");
         let next = run(&mut pacer, [61 * SECOND].into_iter());
         assert_eq!(next.len(), 100, "the pace is as before");
+    }
+
+    #[test]
+    fn the_schedule_begins_when_the_first_order_has_gone_through() {
+        let mut pacer = Pacer::new(Pace::PerSecond(10.0), Time(0));
+        assert_eq!(pacer.peek(Time(0)), Time(0));
+        pacer.release();
+        pacer.restart_after_first(Time(3 * SECOND));
+        assert_eq!(run(&mut pacer, [3 * SECOND, 4 * SECOND].into_iter()).first(), Some(&(3 * SECOND + SECOND / 10)));
     }
 
     #[test]
