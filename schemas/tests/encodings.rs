@@ -190,3 +190,19 @@ fn schemas_that_are_no_order_are_refused_by_name() {
     );
     assert!(matches!(ambiguous, SchemaError::AmbiguousField { .. }), "{ambiguous}");
 }
+
+#[test]
+fn a_size_beyond_63_bits_is_no_reason_to_panic() {
+    for size in ["9223372036854775808", "18446744073709551615", "18446744073709551616", "-1"] {
+        let fixed = format!(r#"{{"type": "fixed", "name": "F", "size": {size}}}"#);
+        let map = format!(r#"{{"type": "map", "values": {fixed}}}"#);
+        for (huge, record) in [(fixed, float_record("1001")), (map, [&[2], float_record("1001").as_slice()].concat())] {
+            let field = format!(r#"{{"name": "x", "type": {huge}}}, {{"name": "orderId""#);
+            let schema = FLOAT_WRITER.replace(r#"{"name": "orderId""#, &field);
+            if let Ok(mut decoder) = Decoder::without_registry(Some(&schema)) {
+                let reason = refusal(&mut decoder, &record);
+                assert!([DecodeReason::Truncated, DecodeReason::BadLength].contains(&reason), "{size}: {reason:?}");
+            }
+        }
+    }
+}

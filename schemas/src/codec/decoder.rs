@@ -81,17 +81,18 @@ impl Decoder {
 
     fn new(writer_schema: Option<&str>, with_registry: bool) -> Result<Decoder, SchemaError> {
         let mut fingerprints = Vec::new();
-        let mut name = |schema: &apache_avro::Schema, named| {
+        let mut name = |schema: &apache_avro::Schema, text: &str, named| {
             fingerprints.push((fingerprint(schema), named));
-            // What writers use whose library is ours.
-            let theirs = schema.fingerprint::<apache_avro::rabin::Rabin>().bytes;
-            fingerprints.extend(theirs.try_into().ok().map(|bytes| (u64::from_le_bytes(bytes), named)));
+            fingerprints.extend(fingerprint_of_apache_avro(schema, text).map(|fingerprint| (fingerprint, named)));
         };
-        let given = writer_schema.map(schema::parse).transpose()?;
-        given.iter().for_each(|schema| name(schema, Named::Given));
-        name(&SchemaVersion::V2.schema(), Named::V2);
-        name(&SchemaVersion::V1.schema(), Named::V1);
-        let given = given.map(compile).transpose()?;
+        let given = match writer_schema {
+            Some(text) => Some((schema::parse(text)?, text)),
+            None => None,
+        };
+        given.iter().for_each(|(schema, text)| name(schema, text, Named::Given));
+        name(&SchemaVersion::V2.schema(), SchemaVersion::V2.text(), Named::V2);
+        name(&SchemaVersion::V1.schema(), SchemaVersion::V1.text(), Named::V1);
+        let given = given.map(|(schema, _text)| compile(schema)).transpose()?;
         let (registered, last, paths, scratch) = (Vec::new(), 0, DecodePaths::default(), Scratch::default());
         Ok(Decoder { given, fingerprints, with_registry, registered, last, paths, scratch })
     }
@@ -226,6 +227,19 @@ impl Decoder {
         self.paths = paths;
         fit
     }
+}
+
+/// The fingerprint that writers use whose library is `apache-avro`, which keeps more in the canonical form.
+///
+/// It panics over sizes beyond 63 bits: a schema with so long a number in it has no such fingerprint.
+fn fingerprint_of_apache_avro(schema: &apache_avro::Schema, text: &str) -> Option<u64> {
+    const SAFE_DIGITS: usize = 18;
+    let numbers = text.split(|character: char| !character.is_ascii_digit());
+    if numbers.map(str::len).any(|digits| digits > SAFE_DIGITS) {
+        return None;
+    }
+    let bytes = schema.fingerprint::<apache_avro::rabin::Rabin>().bytes;
+    bytes.try_into().ok().map(u64::from_le_bytes)
 }
 
 /// What is known of a record before it is read.

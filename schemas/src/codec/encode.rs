@@ -76,13 +76,18 @@ fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Zig-zag, then seven bits a byte, lowest first (Avro 1.12, "binary encoding").
+#[inline]
 fn long(number: i64, out: &mut Vec<u8>) {
     let mut rest = ((number << 1) ^ (number >> 63)) as u64;
+    let mut bytes = [0; 10];
+    let mut length = 0;
     while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
+        bytes[length] = rest as u8 | 0x80;
         rest >>= 7;
+        length += 1;
     }
-    out.push(rest as u8);
+    bytes[length] = rest as u8;
+    out.extend_from_slice(&bytes[..=length]);
 }
 
 #[cfg(test)]

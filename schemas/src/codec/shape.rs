@@ -167,7 +167,7 @@ impl Shape {
                 branches[branch].skip(cursor)
             }
             Shape::Array(item) => skip_blocks(cursor, item.fewest_bytes(), |cursor| item.skip(cursor)),
-            Shape::Map(value) => skip_blocks(cursor, 1 + value.fewest_bytes(), |cursor| {
+            Shape::Map(value) => skip_blocks(cursor, value.fewest_bytes().saturating_add(1), |cursor| {
                 cursor.text()?;
                 value.skip(cursor)
             }),
