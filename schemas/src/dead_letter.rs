@@ -17,6 +17,9 @@ pub const PREFIX: &str = "__dlq.errors.";
 /// The longest message that is written, in bytes of UTF-8; longer ones are cut at a character.
 pub const LONGEST_MESSAGE: usize = 1024;
 
+/// The longest order id, product and error type that is written, in bytes of UTF-8; a record may hold far longer ones.
+pub const LONGEST_NAME: usize = 256;
+
 /// Header values longer than this are not read: nothing we write is.
 const LONGEST_VALUE: usize = 32 * 1024;
 
@@ -81,13 +84,13 @@ pub struct Identity {
 #[derive(Clone, Debug, PartialEq, Eq, Snafu)]
 pub enum HeaderError {
     /// A header that every dead letter has is not there.
-    #[snafu(display("header {name} is missing"))]
+    #[snafu(display("header {name} is missing; the record is no dead letter of this pipeline"))]
     Missing {
         /// Which.
         name: &'static str,
     },
     /// A header's value is not what its name promises.
-    #[snafu(display("header {name} cannot be read"))]
+    #[snafu(display("header {name} cannot be read; the record is no dead letter of this pipeline"))]
     Malformed {
         /// Which.
         name: &'static str,
@@ -125,11 +128,12 @@ impl DeadLetter {
         self.order_value = Some((value, order.currency));
     }
 
-    /// The headers to add to the record, in a fixed order. What is unknown is left out.
+    /// The headers to add to the record, in a fixed order. What is unknown is left out, what is long is cut.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let number = |number: i64| Some(number.to_string());
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let name = |text: &str| cut(text, LONGEST_NAME).to_owned();
         let all = [
             (name::TOPIC, Some(self.topic.clone())),
             (name::PARTITION, number(self.partition.into())),
@@ -140,13 +144,13 @@ impl DeadLetter {
             (name::MESSAGE, Some(cut(&self.message, LONGEST_MESSAGE).to_owned())),
             (name::CLASS, Some(self.class.as_str().to_owned())),
             (name::DISPOSITION, Some(self.disposition.as_str().to_owned())),
-            (name::EXCEPTION, text(&self.exception_class_name)),
+            (name::EXCEPTION, text(cut(&self.exception_class_name, LONGEST_NAME))),
             (name::TIMESTAMP, self.timestamp.and_then(number)),
             (name::FIRST_FAILURE, number(self.first_failure_timestamp)),
             (name::LAST_FAILURE, number(self.last_failure_timestamp)),
             (name::SCHEMA_ID, self.schema_id.map(|id| id.to_string())),
-            (name::ORDER_ID, self.order_id.clone()),
-            (name::PRODUCT, self.product.clone()),
+            (name::ORDER_ID, self.order_id.as_deref().map(name)),
+            (name::PRODUCT, self.product.as_deref().map(name)),
             (name::VALUE, self.order_value.map(|(minor, _)| minor.to_string())),
             (name::CURRENCY, self.order_value.map(|(_, currency)| currency.as_str().to_owned())),
             (name::PAYLOAD_OMITTED, self.payload_omitted.then(|| "true".to_owned())),
@@ -324,6 +328,35 @@ mod tests {
             (name::PARTITION, "x".to_owned()),
         ];
         assert_eq!(read(&headers), Err(HeaderError::Malformed { name: name::PARTITION }));
+    }
+
+    #[test]
+    fn of_two_headers_of_one_name_the_last_counts() {
+        let former = (name::GROUP, "former".to_owned());
+        let ours = [(name::TOPIC, "orders"), (name::PARTITION, "3"), (name::OFFSET, "7"), (name::CLASS, "transient")];
+        let ours = ours.map(|(name, value)| (name, value.to_owned()));
+        let headers = [vec![former], ours.to_vec(), vec![(name::GROUP, "shop".to_owned())]].concat();
+        let letter = read(&headers).expect("all that is needed is there");
+        assert_eq!((letter.group.as_str(), letter.disposition), ("shop", Disposition::RetriesExhausted));
+    }
+
+    #[test]
+    fn a_text_as_long_as_a_record_makes_no_header_as_long() {
+        let ours = [(name::TOPIC, "orders"), (name::PARTITION, "3"), (name::OFFSET, "7"), (name::GROUP, "shop")];
+        let mut headers = ours.map(|(name, value)| (name, value.to_owned())).to_vec();
+        headers.push((name::CLASS, "transient".to_owned()));
+        let mut letter = read(&headers).expect("all that is needed is there");
+        let long = "ñ".repeat(500_000);
+        letter.order_id = Some(long.clone());
+        letter.product = Some(long.clone());
+        letter.message = long.clone();
+        letter.exception_class_name = long;
+        for (name, value) in letter.headers() {
+            assert!(value.len() <= LONGEST_MESSAGE, "{name}: {} bytes", value.len());
+        }
+        let copy = read(&letter.headers()).expect("cut texts are texts");
+        assert_eq!(copy.identity(), letter.identity());
+        assert_eq!(copy.order_id.map(|id| id.len()), Some(LONGEST_NAME));
     }
 
     #[test]

@@ -9,3 +9,4 @@ pub mod failure;
 pub mod metric_names;
 pub mod prepare_outcome;
 pub mod settings;
+pub mod worker_status;
