@@ -75,17 +75,29 @@ class Worker:
             command = self.command(address, topic, admin, file)
             measured = measure.run(self.name, command, measure.CLIENT_CPU, timeout, admin if self.sampled else None, self.every)
             report = json.loads(file.read_text(encoding="utf-8"))
-        consumed = report["consumed"]
+        consumed, handled = report["consumed"], report["handled"]
         products = {}
         for product in report["products"]:
             known = products.setdefault(product["product"], [0, 0])
             known[0] += product["count"]
             known[1] += int(Decimal(product["sum"]) * 100)
-        more = {"deadLettered": consumed["deadLettered"], "attempts": consumed["records"] + consumed["retries"]}
+        more = {
+            "deadLettered": consumed["deadLettered"], "attempts": consumed["records"] + consumed["retries"],
+            "takenInSeconds": handled["takenInSeconds"], **flatten(handled),
+        }  # fmt: skip
         return Outcome(
-            self.name, consumed["records"], report["seconds"], measured.cpu_seconds, measured.cpu_seconds,
+            self.name, consumed["records"], handled["resolvedSeconds"], measured.cpu_seconds, measured.cpu_seconds,
             measured.max_rss_mib, measured.load_before, products, more, measured.samples,
         )  # fmt: skip
+
+
+def flatten(handled):
+    """`latencyMilliseconds: {p50, p99}` to `latencyP50Milliseconds` and so on, as far as they were measured."""
+    return {
+        f"{name}{quantile.upper()}Milliseconds": value
+        for name in ("latency", "retryDelay")
+        for quantile, value in handled.get(f"{name}Milliseconds", {}).items()
+    }
 
 
 class Peer:

@@ -70,7 +70,7 @@ def failing_members(outcome):
         return {}
     last = outcome.samples[-1].series
     return {
-        "freshPerSecond": outcome.more["readSeconds"] and round(outcome.records / outcome.more["readSeconds"]),
+        "freshPerSecond": round(outcome.records / outcome.more["takenInSeconds"]),
         "retryStartDelayP99Seconds": measure.quantile(last, "orderpipeline_consumer_retry_start_delay_seconds", 0.99),
         "maxParked": max((sample.total("orderpipeline_consumer_parked_orders") or 0 for sample in outcome.samples), default=None),
     }

@@ -122,7 +122,14 @@ impl<'c> ConsumerLoop<'c> {
         }
         let taken = if self.takes_in() { self.take_in()? } else { 0 };
         let after = self.desk.moment().now;
+        if taken > 0 {
+            self.desk.watch.note_taken(start, after);
+        }
         let ran = self.run_due(after, after.since(start).max(LEAST_TIME_FOR_RETRIES));
+        if ran > 0 {
+            let ended = self.desk.moment().now;
+            self.desk.watch.note_ran(ended);
+        }
         self.settle_dead_letters();
         self.guard(after);
         self.checkpoint(after);

@@ -14,6 +14,7 @@ mod graveyard;
 mod intake;
 mod judge;
 mod moment;
+mod span;
 mod status;
 mod stored;
 mod watch;

@@ -18,6 +18,7 @@ use super::assigned::Assigned;
 use super::consumer_loop::Ended;
 use super::graveyard::{Buried, Round};
 use super::moment::Moment;
+use super::span::Span;
 use crate::config::Consume;
 use crate::handler::Fault;
 use crate::kafka::ErrorCode;
@@ -42,6 +43,8 @@ pub(crate) struct Handled {
     pub(crate) latency: Option<Latency>,
     /// How late retries started; `None` without retries.
     pub(crate) retry_delay: Option<Latency>,
+    /// When records were taken in and resolved.
+    pub(crate) span: Span,
 }
 
 /// An order that was handled and is to be shown.
@@ -68,6 +71,7 @@ pub(crate) struct Watch {
     screen: Screen,
     topic: String,
     max_retries: u8,
+    span: Span,
     /// Lines about single orders would mix up averages of several threads, so only a single thread shows them.
     shows_orders: bool,
     metrics: ConsumerMetrics,
@@ -119,6 +123,7 @@ impl Watch {
             screen,
             topic: config.common.topics.orders.clone(),
             max_retries: u8::try_from(config.retry.max_retries).unwrap_or(u8::MAX),
+            span: Span::default(),
             metrics,
             board,
             orders: Gate::default(),
@@ -134,6 +139,16 @@ impl Watch {
             committed_at: now,
             told: Told { at: now, records: 0 },
         }
+    }
+
+    /// Records were taken in from `start` to `end`.
+    pub(crate) fn note_taken(&mut self, start: Time, end: Time) {
+        self.span.note_taken(start, end);
+    }
+
+    /// Retries ran until now.
+    pub(crate) fn note_ran(&mut self, now: Time) {
+        self.span.note_settled(now);
     }
 
     /// An order was handled at its first try; `place` is its place in the batch.
@@ -216,6 +231,9 @@ impl Watch {
 
     /// Dead letters were written, or not.
     pub(crate) fn note_buried(&mut self, round: &Round, moment: Moment) {
+        if !round.buried.is_empty() {
+            self.span.note_settled(moment.now);
+        }
         self.metrics.note_write_failures(round.failures);
         for buried in &round.buried {
             self.metrics.note_dead_letter(buried.class);
@@ -325,6 +343,7 @@ impl Watch {
             records: counters.records(),
             latency: percentiles(&self.latency, 1.0),
             retry_delay: percentiles(&self.retry_delay, 1000.0),
+            span: self.span,
         };
         Ended { totals, counters, handled }
     }

@@ -33,6 +33,9 @@ pub struct Report {
     /// What the dead-letter consumer saw, copies not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letters: Option<DeadLetters>,
+    /// How fast the process was that consumed; the totals above may be those of many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handled: Option<Handled>,
     /// How long the run took.
     #[serde(serialize_with = "thousandths")]
     pub seconds: f64,
@@ -49,6 +52,24 @@ pub struct Produced {
     /// From the moment an order was to be sent to its acknowledgement; left out when none was acknowledged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_milliseconds: Option<Latency>,
+}
+
+/// How fast this process consumed; what nothing was measured for is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Handled {
+    /// From the first record taken in to the last one.
+    #[serde(serialize_with = "thousandths")]
+    pub taken_in_seconds: f64,
+    /// From the first record taken in to the last order handled or in the dead-letter topic; without the last commit.
+    #[serde(serialize_with = "thousandths")]
+    pub resolved_seconds: f64,
+    /// From produced to handled, of orders that succeeded at their first try.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_milliseconds: Option<Latency>,
+    /// How late retries started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_delay_milliseconds: Option<Latency>,
 }
 
 /// Percentiles in milliseconds.

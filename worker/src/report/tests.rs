@@ -33,6 +33,7 @@ pub(crate) fn demo() -> Report {
             total: CurrencyTotal::new(Currency::USD, &product),
         }]),
         dead_letters: Some(DeadLetters { count: 4, value, value_unknown: 0, by_class }),
+        handled: None,
         seconds: 11.4,
     }
 }
@@ -65,6 +66,19 @@ fn a_command_leaves_out_what_it_did_not_do() {
     };
     let json = serde_json::to_string(&report).expect("a report is JSON");
     assert_eq!(json, r#"{"pipeline":"orders","produced":{"acknowledged":0,"failed":2},"seconds":0.123}"#);
+}
+
+#[test]
+fn a_consumer_reports_how_fast_it_was() {
+    let handled = Handled {
+        taken_in_seconds: 0.5,
+        resolved_seconds: 7.512_34,
+        latency_milliseconds: Some(Latency { p50: 5.0, p99: 7.0 }),
+        retry_delay_milliseconds: None,
+    };
+    let json = serde_json::to_string(&handled).expect("a report is JSON");
+    let expected = r#"{"takenInSeconds":0.5,"resolvedSeconds":7.512,"latencyMilliseconds":{"p50":5.0,"p99":7.0}}"#;
+    assert_eq!(json, expected);
 }
 
 #[test]

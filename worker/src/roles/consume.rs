@@ -14,7 +14,7 @@ use super::{Ending, RoleContext, RoleError};
 use crate::config::Consume;
 use crate::consumer::{Board, Ended, Error, Handled, Shown, Surroundings, connect};
 use crate::metrics::consumer::ConsumerMetrics;
-use crate::report::{Consumed, CurrencyTotal, ProductTotal, Report};
+use crate::report::{self, Consumed, CurrencyTotal, ProductTotal, Report};
 use crate::screen;
 
 /// The role's name in metrics, status and messages.
@@ -104,6 +104,7 @@ fn add(all: &mut Ended, one: Ended) {
     };
     all.handled.latency = slower(all.handled.latency, one.handled.latency);
     all.handled.retry_delay = slower(all.handled.retry_delay, one.handled.retry_delay);
+    all.handled.span.merge(one.handled.span);
 }
 
 /// The report of what `ended` tells; its `seconds` are still to be set.
@@ -124,8 +125,19 @@ pub(crate) fn report(config: &Consume, ended: &Ended) -> Report {
         consumed: Some(consumed),
         overall: Some(CurrencyTotal::overall(&ended.totals)),
         products: Some(ProductTotal::products(&ended.totals)),
+        handled: speed(&ended.handled),
         ..Report::default()
     }
+}
+
+/// How fast it was; `None` if there was nothing to handle.
+fn speed(handled: &Handled) -> Option<report::Handled> {
+    Some(report::Handled {
+        taken_in_seconds: handled.span.taking_in()?.as_secs_f64(),
+        resolved_seconds: handled.span.resolving()?.as_secs_f64(),
+        latency_milliseconds: handled.latency,
+        retry_delay_milliseconds: handled.retry_delay,
+    })
 }
 
 /// What the summary table shows of it.
