@@ -5,6 +5,7 @@
 
 pub(crate) mod consumer;
 pub(crate) mod consumer_gauges;
+pub(crate) mod process;
 pub(crate) mod producer;
 
 use prometheus::core::Collector;

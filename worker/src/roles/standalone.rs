@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use super::{Ending, RoleContext, RoleError, StatusBoard};
 use crate::clock::Clock;
 use crate::config::{Common, LogFormat};
-use crate::metrics::Scope;
+use crate::metrics::{self, Scope};
 use crate::report::{self, Report};
 use crate::screen::{Handled, Palette, Screen, Summary};
 
@@ -121,6 +121,7 @@ impl Furniture {
             readiness: Readiness::new(),
             status: StatusBoard::default(),
         };
+        metrics::process::register(&context.metrics, role, &context.readiness);
         {
             let _inside = runtime.enter();
             let abort = |signal: runtime::shutdown::Signal| std::process::exit(signal.exit_code());
