@@ -116,7 +116,7 @@ pub(crate) fn detached() -> LogLevel {
 fn filter_of(verbosity: u8) -> &'static str {
     match verbosity {
         0 => "warn,worker=info,runtime=info",
-        1 => "warn,worker=debug,runtime=debug,engine=debug,schemas=debug",
+        1 => "warn,worker=debug,runtime=debug,kafka=debug",
         _ => "trace",
     }
 }

@@ -259,7 +259,7 @@ fn acknowledge(owner: &mut Assigned, judge: &mut Judge, burial: Burial) -> Optio
     let history = owner.engine.history(burial.ticket)?;
     let order = judge.order(owner.engine.record(burial.ticket)?.value());
     let order_id = order.map(|order| order.order_id.as_str().to_owned());
-    owner.engine.dead_letter_acknowledged(burial.ticket).then(|| Buried {
+    owner.engine.dead_letter_acknowledged(burial.ticket).then_some(Buried {
         order_id,
         offset: history.offset,
         partition: burial.partition,

@@ -7,143 +7,35 @@
 //! Everything here belongs to one thread. Lists of partitions never leave a function, because a live one would hang the
 //! consumer when it is dropped.
 
-use std::collections::VecDeque;
+mod error;
+mod member;
+
 use std::ffi::CString;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Duration;
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::TopicPartitionListElem;
-use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
-use snafu::{ResultExt, Snafu, ensure};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use snafu::{ResultExt, ensure};
 
-use super::client::{self, ClientLog};
+use super::client;
 use super::ffi::PartitionReader;
 use crate::config::{BrokerKind, Kafka};
+pub(crate) use error::Error;
+use error::{
+    AssignSnafu, CommitSnafu, CreateSnafu, DescribeSnafu, FatalSnafu, NoPartitionSnafu, ReadCommittedSnafu,
+    ReadWatermarksSnafu, SettingsSnafu, StraySnafu, SubscribeSnafu,
+};
+pub(crate) use member::Member;
 
 /// How long one question to the brokers (offsets, watermarks) may take: well below a tenth of `max.poll.interval.ms`.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// How many main-queue events one call of [`Source::serve`] handles at most.
 const EVENTS_AT_ONCE: usize = 16;
-
-/// What can go wrong between a source and its brokers.
-#[derive(Debug, Snafu)]
-pub(crate) enum Error {
-    /// A setting cannot be had.
-    #[snafu(display("cannot put the consumer's settings together"))]
-    Settings {
-        /// Which.
-        source: client::Error,
-    },
-    /// librdkafka refused the settings.
-    #[snafu(display("cannot make a consumer for group {group}: check --client-config"))]
-    Create {
-        /// The group.
-        group: String,
-        /// librdkafka's word.
-        source: KafkaError,
-    },
-    /// Nothing could be learnt of a topic.
-    #[snafu(display("cannot ask the brokers about topic {topic}"))]
-    Describe {
-        /// The topic.
-        topic: String,
-        /// librdkafka's word.
-        source: KafkaError,
-    },
-    /// The subscription was refused.
-    #[snafu(display("cannot subscribe group {group} to topic {topic}"))]
-    Subscribe {
-        /// The group.
-        group: String,
-        /// The topic.
-        topic: String,
-        /// librdkafka's word.
-        source: KafkaError,
-    },
-    /// Taking or giving back partitions was refused.
-    #[snafu(display("cannot take or give back partitions of topic {topic}"))]
-    Assign {
-        /// The topic.
-        topic: String,
-        /// librdkafka's word.
-        source: KafkaError,
-    },
-    /// A partition has no queue.
-    #[snafu(display("topic {topic} has no partition {partition}, although the group gave it to us"))]
-    NoPartition {
-        /// The topic.
-        topic: String,
-        /// The partition.
-        partition: i32,
-    },
-    /// The committed offsets could not be read.
-    #[snafu(display("cannot read the committed offsets of group {group}"))]
-    ReadCommitted {
-        /// The group.
-        group: String,
-        /// librdkafka's word.
-        source: KafkaError,
-    },
-    /// The ends of a partition could not be read.
-    #[snafu(display("cannot read where partition {partition} of topic {topic} begins and ends"))]
-    ReadWatermarks {
-        /// The topic.
-        topic: String,
-        /// The partition.
-        partition: i32,
-        /// librdkafka's word.
-        source: KafkaError,
-    },
-    /// A commit could not be sent.
-    #[snafu(display("cannot commit offsets of group {group}"))]
-    Commit {
-        /// The group.
-        group: String,
-        /// librdkafka's word.
-        source: KafkaError,
-    },
-    /// The client cannot go on.
-    #[snafu(display("group {group} cannot go on reading topic {topic}; start it again"))]
-    Fatal {
-        /// The group.
-        group: String,
-        /// The topic.
-        topic: String,
-        /// librdkafka's word.
-        source: KafkaError,
-    },
-    /// A record came through the main queue although every partition has a queue of its own.
-    #[snafu(display("a record of topic {topic} came outside its partition's queue; start the consumer again"))]
-    Stray {
-        /// The topic.
-        topic: String,
-    },
-}
-
-impl Error {
-    /// Whether the same call may go through later.
-    pub(crate) fn is_passing(&self) -> bool {
-        match self {
-            Self::Describe { .. } | Self::ReadCommitted { .. } | Self::ReadWatermarks { .. } | Self::Commit { .. } => {
-                true
-            }
-            Self::Settings { .. }
-            | Self::Create { .. }
-            | Self::Subscribe { .. }
-            | Self::Assign { .. }
-            | Self::NoPartition { .. }
-            | Self::Fatal { .. }
-            | Self::Stray { .. } => false,
-        }
-    }
-}
 
 /// What the group and the brokers tell the member.
 #[derive(Debug, PartialEq)]
@@ -193,6 +85,9 @@ pub(crate) struct Source {
     consumer: Arc<BaseConsumer<Member>>,
 }
 
+/// A partition's committed offset with its metadata; `None` where there is no commit.
+pub(crate) type Committed = (i32, Option<(i64, String)>);
+
 /// A reader of one partition of a [`Source`].
 pub(crate) type Reader = PartitionReader<Member>;
 
@@ -225,7 +120,7 @@ impl Source {
 
     /// The last connection trouble in librdkafka's words.
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.consumer.context().log.trouble()
+        self.consumer.context().trouble()
     }
 
     /// Serves the main queue without waiting and returns what came of it. Call it every few milliseconds.
@@ -247,8 +142,8 @@ impl Source {
         Ok(self.consumer.context().take())
     }
 
-    /// The offsets that the group committed, with their metadata; `None` where there is no commit.
-    pub(crate) fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, Option<(i64, String)>)>, Error> {
+    /// The offsets that the group committed.
+    pub(crate) fn committed(&self, partitions: &[i32]) -> Result<Vec<Committed>, Error> {
         let asked = self.list(partitions);
         let answer =
             self.consumer.committed_offsets(asked, ANSWER_WITHIN).context(ReadCommittedSnafu { group: &self.group })?;
@@ -347,11 +242,11 @@ impl Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
-        self.consumer.context().closing.store(true, Ordering::Release);
+        self.consumer.context().close();
     }
 }
 
-/// The settings of every consumer of a group; docs/adr and facts give each its reason.
+/// The settings of every consumer of a group, embedded or real.
 fn settings(kafka: &Kafka, group: &str) -> Result<ClientConfig, Error> {
     let mut config = client::base(kafka, "consumer").context(SettingsSnafu)?;
     config
@@ -386,91 +281,4 @@ fn settings(kafka: &Kafka, group: &str) -> Result<ClientConfig, Error> {
     }
     client::override_with(&mut config, kafka);
     Ok(config)
-}
-
-/// The consumer's context: keeps what happens until [`Source::serve`] takes it.
-#[derive(Default)]
-pub(crate) struct Member {
-    events: Mutex<VecDeque<Event>>,
-    /// Set when the source is dropped: whatever the group still asks is answered by giving everything back.
-    closing: AtomicBool,
-    log: ClientLog,
-}
-
-impl Member {
-    fn push(&self, event: Event) {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
-    }
-
-    fn take(&self) -> Vec<Event> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
-    /// An assignment that arrives while closing is taken, so that the group can take it back.
-    fn take_for_closing(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
-        let taken = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
-            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
-        };
-        if let Err(error) = taken {
-            tracing::debug!(target: "kafka", %error, "taking partitions while closing");
-        }
-    }
-
-    /// What to do when nobody is left to ask.
-    fn give_up(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
-        let given_back = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
-            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
-        };
-        if let Err(error) = given_back {
-            tracing::debug!(target: "kafka", %error, "giving partitions back while closing");
-        }
-    }
-}
-
-impl ClientContext for Member {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.log.log(level, facility, line);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.log.error(error, reason);
-    }
-}
-
-impl ConsumerContext for Member {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let partitions = list.elements().iter().map(TopicPartitionListElem::partition).collect();
-        if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            if self.closing.load(Ordering::Acquire) {
-                self.take_for_closing(consumer, list);
-            } else {
-                self.push(Event::Assigned(partitions));
-            }
-        } else if self.closing.load(Ordering::Acquire) {
-            self.give_up(consumer, list);
-        } else {
-            self.push(Event::Revoked { partitions, lost: consumer.assignment_lost() });
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let failed = result.err().and_then(|error| error.rdkafka_error_code());
-        let elements = offsets.elements();
-        let answers = elements.iter().map(|element| {
-            let answer = match (element.error(), failed, element.offset()) {
-                (Err(error), _, _) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)),
-                (Ok(()), Some(code), _) => Err(code),
-                (Ok(()), None, Offset::Offset(offset)) => Ok(offset),
-                (Ok(()), None, _) => Err(RDKafkaErrorCode::NoOffset),
-            };
-            (element.partition(), answer)
-        });
-        self.push(Event::Committed(answers.collect()));
-    }
 }

@@ -57,7 +57,7 @@ pub(crate) fn consume(config: &Consume, context: &RoleContext) -> Result<Ended, 
     });
     let mut all = Ended { totals: Totals::new(), counters: Counters::default(), handled: Handled::default() };
     for result in results {
-        add(&mut all, result?);
+        add(&mut all, &result?);
     }
     Ok(all)
 }
@@ -93,7 +93,7 @@ fn publish_status(context: &RoleContext, boards: Vec<Board>) {
     });
 }
 
-fn add(all: &mut Ended, one: Ended) {
+fn add(all: &mut Ended, one: &Ended) {
     all.totals.merge(&one.totals);
     all.counters.merge(&one.counters);
     all.handled.records += one.handled.records;
