@@ -91,6 +91,10 @@ yamllint:
 
 ##### Measure it (two cores and nothing else running; see bench/README.md)
 
+.PHONY: bench-decode
+bench-decode: ## one order decoded: our layouts and plans, a hand-written floor, apache-avro
+	@cargo bench --quiet -p bench --bench decode
+
 .PHONY: bench-drain bench-failing bench-load bench-latency bench-memory performance
 bench-drain: ## worker, Java, Python and a bare loop read preloaded topics from real Kafka
 	@bench/run drain --records 200000 2000000 --runs 5
