@@ -131,15 +131,15 @@ metrics! {
         "Records that are no readable order, by reason.";
 
     DEAD_LETTER_RECORDS_TOTAL = "dead_letter_records_total", Counter, DeadLetters, ["class"],
-        "Dead letters seen by this process, by failure class.";
+        "Dead letters that no earlier reader of the group had seen, by failure class.";
     DEAD_LETTER_VALUE = "dead_letter_value", Gauge, DeadLetters, ["currency"],
-        "Sum of the prices of the orders that are now in the dead-letter topic, in major units.";
+        "What the orders that are now in the dead-letter topic are worth (price times quantity), in major units.";
     DEAD_LETTER_DEPTH = "dead_letter_depth", Gauge, DeadLetters, [],
         "Distinct dead letters that are now in the topic.";
     DEAD_LETTER_OLDEST_TIMESTAMP_SECONDS = "dead_letter_oldest_timestamp_seconds", Gauge, DeadLetters, [],
-        "When the oldest dead letter was written, as Unix time; 0 when there is none.";
+        "Timestamp of the oldest dead letter, from which retention counts, as Unix time; 0 when there is none.";
     DEAD_LETTER_RETENTION_SECONDS = "dead_letter_retention_seconds", Gauge, DeadLetters, [],
-        "How long the topic keeps a dead letter; 0 when unknown.";
+        "How long the topic keeps a dead letter; 0 when unknown, infinite when for ever.";
 }
 
 #[cfg(test)]

@@ -3,4 +3,5 @@
 //!
 //! Deliberately without decisions: whether an event is told at length is decided where it happens.
 
+pub(crate) mod dead_letters;
 pub(crate) mod producer;

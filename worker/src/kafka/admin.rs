@@ -41,7 +41,8 @@ pub(crate) enum Error {
     #[snafu(display("cannot make an admin client: check --client-config"))]
     MakeClient {
         /// librdkafka's word.
-        source: KafkaError,
+        #[snafu(source(from(KafkaError, Box::new)))]
+        source: Box<KafkaError>,
     },
     /// Nobody answered in time.
     #[snafu(display(
@@ -84,7 +85,8 @@ pub(crate) enum Error {
         /// With which topic.
         topic: String,
         /// librdkafka's word.
-        source: KafkaError,
+        #[snafu(source(from(KafkaError, Box::new)))]
+        source: Box<KafkaError>,
     },
 }
 

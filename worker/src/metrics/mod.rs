@@ -5,6 +5,7 @@
 
 pub(crate) mod consumer;
 pub(crate) mod consumer_gauges;
+pub(crate) mod dead_letters;
 pub(crate) mod process;
 pub(crate) mod producer;
 

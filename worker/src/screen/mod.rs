@@ -14,7 +14,7 @@ mod summary;
 pub use gate::{Gate, Ticker};
 pub use line::{DeadLetterLine, HandledLine, Line, MovedLine, Price, RetryLine, SentLine};
 pub use palette::{Palette, Tone};
-pub use progress::{ConsumeProgress, ProduceProgress};
+pub use progress::{ConsumeProgress, DeadLetterProgress, ProduceProgress};
 pub use summary::{Handled, Summary};
 
 use std::fmt;

@@ -67,6 +67,25 @@ impl Line for ConsumeProgress {
     }
 }
 
+/// How far the dead-letter consumer is: `dead letters 1,200  800/s  250 to read`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DeadLetterProgress {
+    /// Distinct dead letters now in the topic, as far as it is read.
+    pub count: u64,
+    /// Read in the last second.
+    pub per_second: f64,
+    /// Records that are still to be read; `None` while unknown.
+    pub lag: Option<u64>,
+}
+
+impl Line for DeadLetterProgress {
+    fn write(&self, palette: Palette, to: &mut dyn Write) -> fmt::Result {
+        write!(to, "{} {}", palette.paint(Tone::Bad, "dead letters"), Grouped(self.count))?;
+        write!(to, "  {}/s", Rate(self.per_second))?;
+        self.lag.map_or(Ok(()), |lag| write!(to, "  {} to read", Grouped(lag)))
+    }
+}
+
 /// A count with a comma between thousands: `1,234,567`.
 pub(super) struct Grouped(pub(super) u64);
 
@@ -123,6 +142,12 @@ mod tests {
         };
         let expected = "consumed 1,200 orders  800/s  1,100 succeeded  12 parked  40 retries  3 dead-lettered  lag 250";
         assert_eq!(progress.text(Palette::PLAIN), expected);
+    }
+
+    #[test]
+    fn the_dead_letter_consumer_says_how_far_it_is() {
+        let progress = DeadLetterProgress { count: 1200, per_second: 800.0, lag: Some(250) };
+        assert_eq!(progress.text(Palette::PLAIN), "dead letters 1,200  800/s  250 to read");
     }
 
     #[test]

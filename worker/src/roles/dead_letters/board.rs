@@ -1,0 +1,73 @@
+//! What others see of the reading: `/status`, `/metrics`, and the demo that waits for every dead letter to be seen.
+//!
+//! Deliberately a picture of a moment: the loop renews it a few times a second.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::ledger::Sums;
+use crate::metrics::dead_letters::DeadLetterMetrics;
+
+/// The picture. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Board {
+    picture: Arc<Mutex<Picture>>,
+    metrics: DeadLetterMetrics,
+}
+
+#[derive(Debug, Default)]
+struct Picture {
+    partitions: Vec<i32>,
+    lag: Option<u64>,
+    sums: Sums,
+    retention: Option<Duration>,
+}
+
+impl Board {
+    pub(super) fn new(metrics: DeadLetterMetrics) -> Self {
+        Self { picture: Arc::default(), metrics }
+    }
+
+    /// What Prometheus sees.
+    pub(super) fn metrics(&self) -> &DeadLetterMetrics {
+        &self.metrics
+    }
+
+    /// How many distinct dead letters are in the topic, as far as it is read.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the demo waits until every dead letter was seen"))]
+    pub(crate) fn count(&self) -> u64 {
+        self.picture.lock().unwrap_or_else(PoisonError::into_inner).sums.figures.count()
+    }
+
+    /// Renews the picture. `lag`: letters that are in the partitions and not read yet, where known.
+    pub(super) fn publish(&self, partitions: Vec<i32>, lag: Option<u64>, sums: Sums) {
+        self.metrics.show(&sums.figures.values(), sums.figures.count(), sums.oldest);
+        let mut picture = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
+        picture.partitions = partitions;
+        picture.lag = lag;
+        picture.sums = sums;
+    }
+
+    /// How long the topic keeps a letter; `None` = for ever.
+    pub(super) fn set_retention(&self, retention: Option<Duration>) {
+        self.metrics.show_retention(retention);
+        self.picture.lock().unwrap_or_else(PoisonError::into_inner).retention = retention;
+    }
+
+    /// What `/status` answers.
+    pub(super) fn status(&self) -> Value {
+        let picture = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
+        json!({
+            "partitions": picture.partitions,
+            "lag": picture.lag,
+            "deadLetters": picture.sums.figures.report(),
+            "oldestTimestampMilliseconds": picture.sums.oldest,
+            "retentionSeconds": picture.retention.map(|retention| retention.as_secs()),
+            "ofOtherGroups": picture.sums.of_other_groups,
+            "copies": picture.sums.copies,
+            "foreignRecords": picture.sums.foreign,
+        })
+    }
+}
