@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use engine::time::Time;
 use schemas::codec::Encoder;
+use serde_json::json;
 use snafu::{ResultExt, Snafu};
 
 pub(crate) use flight::Flown;
@@ -125,9 +126,9 @@ pub fn run(config: &Produce, context: &RoleContext, allowance: Allowance<'_>) ->
     let ready = context.readiness.handle("producer: waiting for Kafka");
     let source = OrderSource::open(&config.orders).context(InputSnafu)?;
     let (kafka, topic) = (&config.common.kafka, &config.common.topics.orders);
-    let tally = Arc::new(Tally::new(topic));
+    let tally = Arc::new(Tally::new());
     let shown = Arc::clone(&tally);
-    context.status.publish(ROLE, move || shown.status());
+    context.status.publish(ROLE, move || json!(shown.status()));
     let metrics = ProducerMetrics::register(&context.metrics, source.known_products());
 
     let one_shot = config.count.is_some() || matches!(config.orders, Orders::Read { .. });

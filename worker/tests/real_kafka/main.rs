@@ -12,3 +12,4 @@ mod topic;
 mod wait;
 
 mod harness;
+mod produce;

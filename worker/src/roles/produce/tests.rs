@@ -152,7 +152,7 @@ fn metrics_and_status_say_what_the_report_says() {
     run(&config, &context, UNLIMITED).expect("the broker is there");
     let status = context.status.document();
     assert_eq!(
-        (&status["role"], &status["acknowledged"], &status["inFlight"]),
+        (&status["role"], &status["acknowledged"], &status["queued"]),
         (&"produce".into(), &50.into(), &0.into())
     );
     let families = context.metrics.registry().gather();
