@@ -3,6 +3,7 @@
 //! One thread owns the client, the partitions, their engines and the totals; nothing is locked and nothing is handed
 //! over. It polls at least every 20 ms whatever handlers do. Deliberately thin: each step is a file of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::breaker::BreakerState;
@@ -18,6 +19,7 @@ use super::assignment::Arriving;
 use super::checkpoint::Checkpoints;
 use super::desk::Desk;
 use super::intake::{BATCH, Step};
+use super::progress::Progress;
 use super::watch::{Gauges, Handled, Sold};
 use super::{Error, ReadSnafu};
 use crate::kafka::source::{Event, Source};
@@ -59,6 +61,7 @@ pub(crate) struct ConsumerLoop<'c> {
     /// How many assignments there were; the number of the newest.
     pub(super) assignments: u32,
     pub(super) checkpoints: Checkpoints,
+    progress: Arc<Progress>,
     shutdown: Shutdown,
     ready: ReadyHandle,
     shown: Vec<Sold>,
@@ -76,6 +79,7 @@ impl<'c> ConsumerLoop<'c> {
         desk: Desk<'c>,
         source: Source,
         policy: RetryPolicy,
+        progress: Arc<Progress>,
         shutdown: Shutdown,
         ready: ReadyHandle,
     ) -> Self {
@@ -89,6 +93,7 @@ impl<'c> ConsumerLoop<'c> {
             arriving: None,
             assignments: 0,
             checkpoints,
+            progress,
             shutdown,
             ready,
             shown: Vec::new(),
@@ -169,6 +174,7 @@ impl<'c> ConsumerLoop<'c> {
         let (well_before, given_up_before) = std::mem::replace(&mut self.guarded, (well, given_up));
         let was_open = self.desk.flood.state();
         self.desk.flood.record_many(now, well.saturating_sub(well_before), given_up - given_up_before);
+        self.progress.note(&self.partitions, self.desk.watch.retired_records());
         if was_open != self.desk.flood.state() {
             tracing::error!(target: "orders", "{TOO_MANY}");
         }
@@ -336,9 +342,9 @@ impl<'c> ConsumerLoop<'c> {
                 (_, None) => self.ready.set_ready(),
             }
         }
-        let ends = self.partitions.iter().map(|partition| self.source.known_end(&partition.reader)).collect();
+        let bounds = self.partitions.iter().map(|partition| self.source.known_bounds(&partition.reader)).collect();
         let gauges = Gauges {
-            ends,
+            bounds,
             pending_dead_letters: self.desk.graveyard.pending(),
             refused: self.desk.graveyard.refused(),
             flood: self.desk.flood.state(),

@@ -14,6 +14,7 @@ mod graveyard;
 mod intake;
 mod judge;
 mod moment;
+mod progress;
 mod span;
 mod status;
 mod stored;
@@ -22,8 +23,6 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use crate::kafka::ErrorCode;
 use engine::retry;
 use schemas::codec::SchemaError;
@@ -31,9 +30,10 @@ use snafu::Snafu;
 
 pub(crate) use connect::{Surroundings, connect};
 pub(crate) use consumer_loop::Ended;
+pub(crate) use progress::Progress;
 pub(crate) use watch::{Board, Handled, Shown};
 
-use crate::kafka::{dead_letter_sink, source};
+use crate::kafka::{dead_letter_sink, source, topic};
 
 /// Why a consumer ended without being asked to.
 #[derive(Debug, Snafu)]
@@ -51,15 +51,11 @@ pub(crate) enum Error {
         /// Why not.
         source: retry::Error,
     },
-    /// No broker answered in time.
-    #[snafu(display("no Kafka broker answered at {addresses} within {} s{trouble}: check --bootstrap-servers, and that the broker runs", limit.as_secs()))]
-    Unreachable {
-        /// Where.
-        addresses: String,
-        /// How long.
-        limit: Duration,
-        /// The client's last word, with a colon in front; empty if it had none.
-        trouble: String,
+    /// A topic cannot be used.
+    #[snafu(display("cannot consume"))]
+    Topic {
+        /// Why.
+        source: topic::Error,
     },
     /// It was told to stop before a broker answered.
     #[snafu(display("stopped before a Kafka broker answered at {addresses}"))]
@@ -67,23 +63,14 @@ pub(crate) enum Error {
         /// Where.
         addresses: String,
     },
-    /// A topic is not there.
-    #[snafu(display("topic {topic} does not exist on {addresses}: make it with `worker prepare`, or check {flag}"))]
-    TopicMissing {
-        /// The topic.
-        topic: String,
-        /// Where.
-        addresses: String,
-        /// Which flag names it.
-        flag: &'static str,
-    },
     /// The connection to the brokers cannot be used.
     #[snafu(display("cannot read topic {topic}"))]
     Read {
         /// The topic.
         topic: String,
         /// Why.
-        source: source::Error,
+        #[snafu(source(from(source::Error, Box::new)))]
+        source: Box<source::Error>,
     },
     /// The dead-letter producer cannot be made.
     #[snafu(display("cannot write dead letters"))]

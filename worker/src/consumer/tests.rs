@@ -19,8 +19,7 @@ use crate::config::{
 use crate::kafka::embedded::EmbeddedBroker;
 use crate::kafka::testing::{Sent, read_all, send};
 use crate::metrics::Scope;
-use crate::roles::consume::consume;
-use crate::roles::{RoleContext, StatusBoard};
+use crate::roles::{RoleContext, StatusBoard, consume};
 use crate::screen::Screen;
 
 const ORDERS: &str = "orders";
@@ -117,7 +116,7 @@ fn send_orders(broker: &EmbeddedBroker, count: i64) {
 }
 
 fn run(config: &Consume) -> Ended {
-    consume(config, &context()).expect("the consumer ends by itself")
+    consume::run(config, &context(), &Default::default()).expect("the consumer ends by itself")
 }
 
 #[test]
@@ -182,6 +181,7 @@ fn a_topic_that_is_missing_is_named_with_the_remedy() {
     config.common.topics.orders = "nowhere".into();
     // The embedded broker makes topics at a look, so only a broker that is not there can be shown here.
     config.common.kafka.bootstrap_servers = "127.0.0.1:1".into();
-    let error = consume(&config, &context()).expect_err("nobody listens there");
-    assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+    let error = consume::run(&config, &context(), &Default::default()).expect_err("nobody listens there");
+    let error = crate::roles::chain(&error);
+    assert!(error.contains("127.0.0.1:1"), "{error}");
 }

@@ -23,6 +23,7 @@ use crate::config::Consume;
 use crate::handler::Fault;
 use crate::kafka::ErrorCode;
 use crate::kafka::ffi::Entry;
+use crate::kafka::source::Bounds;
 use crate::metrics::consumer::ConsumerMetrics;
 use crate::metrics::consumer_gauges::Reading;
 use crate::report::Latency;
@@ -56,8 +57,8 @@ pub(crate) struct Sold {
 
 /// What the loop knows besides its engines.
 pub(crate) struct Gauges {
-    /// The end of each partition, in the order of the partitions.
-    pub(crate) ends: Vec<Option<i64>>,
+    /// Where each partition's log begins and ends, in the order of the partitions.
+    pub(crate) bounds: Vec<Option<Bounds>>,
     /// Dead letters that are not acknowledged yet.
     pub(crate) pending_dead_letters: usize,
     /// Why dead letters are refused, while they are.
@@ -295,6 +296,11 @@ impl Watch {
         self.retired.1.merge(partition.engine.counters());
     }
 
+    /// Records that were resolved in partitions which are not ours any more.
+    pub(crate) fn retired_records(&self) -> u64 {
+        self.retired.1.records()
+    }
+
     /// Everything this thread resolved so far.
     fn sums(&self, partitions: &[Assigned]) -> (Totals, Counters) {
         let (mut totals, mut counters) = self.retired.clone();
@@ -353,10 +359,9 @@ impl Watch {
 fn reading(partitions: &[Assigned], totals: Totals, gauges: &Gauges, committed_at: Time, now: Time) -> Reading {
     let occupancies = || partitions.iter().map(|partition| partition.engine.occupancy());
     let is_committed = partitions.iter().all(|partition| partition.to_commit().is_none());
-    let lag = partitions
-        .iter()
-        .zip(&gauges.ends)
-        .filter_map(|(partition, end)| Some((partition.number, ((*end)? - partition.engine.watermark()).max(0))));
+    let lag = partitions.iter().zip(&gauges.bounds).filter_map(|(partition, bounds)| {
+        Some((partition.number, (bounds.as_ref()?.high - partition.engine.watermark()).max(0)))
+    });
     let gap = |partition: &Assigned| {
         let unresolved = i64::try_from(partition.engine.unresolved()).unwrap_or(i64::MAX);
         (partition.engine.position() - partition.engine.watermark() - unresolved).max(0)
@@ -380,9 +385,8 @@ fn percentiles(histogram: &Histogram<u64>, scale: f64) -> Option<Latency> {
 
 /// Records between what was read and the end of the log; `None` while no end is known.
 fn lag(partitions: &[Assigned], gauges: &Gauges) -> Option<u64> {
-    let known = partitions
-        .iter()
-        .zip(&gauges.ends)
-        .map(|(partition, end)| Some(u64::try_from(((*end)? - partition.engine.watermark()).max(0)).unwrap_or(0)));
+    let known = partitions.iter().zip(&gauges.bounds).map(|(partition, bounds)| {
+        Some(u64::try_from((bounds.as_ref()?.high - partition.engine.watermark()).max(0)).unwrap_or(0))
+    });
     known.sum()
 }

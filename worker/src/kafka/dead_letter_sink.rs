@@ -32,7 +32,8 @@ pub(crate) enum Error {
         /// The topic.
         topic: String,
         /// librdkafka's word.
-        source: KafkaError,
+        #[snafu(source(from(KafkaError, Box::new)))]
+        source: Box<KafkaError>,
     },
 }
 

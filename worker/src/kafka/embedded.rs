@@ -23,7 +23,8 @@ pub(crate) enum Error {
     #[snafu(display("cannot start the embedded broker"))]
     Start {
         /// librdkafka's word.
-        source: KafkaError,
+        #[snafu(source(from(KafkaError, Box::new)))]
+        source: Box<KafkaError>,
     },
     /// The client carries no broker.
     #[snafu(display("the embedded broker did not start; librdkafka gave no reason"))]
@@ -36,7 +37,8 @@ pub(crate) enum Error {
         /// How many partitions it should have had.
         partitions: i32,
         /// librdkafka's word.
-        source: KafkaError,
+        #[snafu(source(from(KafkaError, Box::new)))]
+        source: Box<KafkaError>,
     },
 }
 

@@ -99,16 +99,16 @@ impl<C: ConsumerContext + 'static> PartitionReader<C> {
         }
     }
 
-    /// The end of the partition as of the last fetch: the offset after its last record. Asks no broker; `None` before
-    /// the first fetch.
-    pub(crate) fn known_end(&self, topic: &CStr) -> Option<i64> {
+    /// Where the partition's log begins and ends as of the last fetch: its first offset and the one after its last record.
+    /// Asks no broker; `None` before the first fetch.
+    pub(crate) fn known_bounds(&self, topic: &CStr) -> Option<(i64, i64)> {
         let (mut low, mut high) = (-1, -1);
         let client = self.consumer.client().native_ptr();
         // SAFETY: the client is alive, `topic` is NUL-terminated, both out-pointers are valid for writes.
         let error = unsafe {
             native::rd_kafka_get_watermark_offsets(client, topic.as_ptr(), self.partition, &raw mut low, &raw mut high)
         };
-        (error == native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+        (error == native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some((low.max(0), high))
     }
 }
 

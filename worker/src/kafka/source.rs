@@ -223,7 +223,12 @@ impl Source {
 
     /// The end of the reader's partition as of the last fetch.
     pub(crate) fn known_end(&self, reader: &Reader) -> Option<i64> {
-        reader.known_end(&self.topic_name)
+        reader.known_bounds(&self.topic_name).map(|(_, high)| high)
+    }
+
+    /// Where the log of the reader's partition begins and ends as of the last fetch.
+    pub(crate) fn known_bounds(&self, reader: &Reader) -> Option<Bounds> {
+        reader.known_bounds(&self.topic_name).map(|(low, high)| Bounds { low, high })
     }
 
     /// Starts to leave the group: the last [`Event::Revoked`] follows.

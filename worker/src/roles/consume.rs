@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::standalone::{Outcome, standalone};
 use super::{Ending, RoleContext, RoleError};
 use crate::config::Consume;
-use crate::consumer::{Board, Ended, Error, Handled, Shown, Surroundings, connect};
+use crate::consumer::{Board, Ended, Error, Handled, Progress, Shown, Surroundings, connect};
 use crate::metrics::consumer::ConsumerMetrics;
 use crate::report::{self, Consumed, CurrencyTotal, ProductTotal, Report};
 use crate::screen;
@@ -24,10 +24,10 @@ pub(crate) const ROLE: &str = "consume";
 ///
 /// # Errors
 /// When the brokers cannot be reached in time, a topic is missing, or a partition cannot be read any more.
-pub fn run(config: &Consume) -> Result<Ending, RoleError> {
+pub fn command(config: &Consume) -> Result<Ending, RoleError> {
     standalone(ROLE, &config.common, |context| {
         let start = context.clock.now();
-        let ended = consume(config, context).map_err(|error| RoleError::ran(ROLE, error))?;
+        let ended = run(config, context, &Arc::default()).map_err(|error| RoleError::ran(ROLE, error))?;
         let mut report = report(config, &ended);
         report.seconds = context.clock.now().since(start).as_secs_f64();
         Ok(Outcome { report, handled: Some(summary(&ended.handled)), ending: Ending::Done })
@@ -38,7 +38,7 @@ pub fn run(config: &Consume) -> Result<Ending, RoleError> {
 ///
 /// # Errors
 /// The first error of any thread; the others are drained before it is returned.
-pub(crate) fn consume(config: &Consume, context: &RoleContext) -> Result<Ended, Error> {
+pub(crate) fn run(config: &Consume, context: &RoleContext, progress: &Arc<Progress>) -> Result<Ended, Error> {
     let metrics = ConsumerMetrics::register(&context.metrics, &config.common.topics.orders, config.retry.max_retries);
     let boards: Vec<Board> = (0..config.consumers).map(|_| Arc::new(Mutex::new(Value::Null))).collect();
     publish_status(context, boards.clone());
@@ -49,7 +49,16 @@ pub(crate) fn consume(config: &Consume, context: &RoleContext) -> Result<Ended, 
             .map(|(number, board)| {
                 let metrics = metrics.clone();
                 let name = format!("consumer-{number}");
-                let body = move || run_thread(config, context, metrics, board, number);
+                let progress = Arc::clone(progress);
+                let body = move || {
+                    run_thread(
+                        config,
+                        context,
+                        Shown { screen: context.screen.clone(), metrics, board },
+                        number,
+                        progress,
+                    )
+                };
                 std::thread::Builder::new().name(name).spawn_scoped(scope, body).expect("the system has threads left")
             })
             .collect();
@@ -66,16 +75,17 @@ pub(crate) fn consume(config: &Consume, context: &RoleContext) -> Result<Ended, 
 fn run_thread(
     config: &Consume,
     context: &RoleContext,
-    metrics: ConsumerMetrics,
-    board: Board,
+    shown: Shown,
     number: usize,
+    progress: Arc<Progress>,
 ) -> Result<Ended, Error> {
     let surroundings = Surroundings {
         clock: context.clock,
         shutdown: context.shutdown.clone(),
         ready: context.readiness.handle(format!("consumer {number}: waiting for Kafka")),
         number,
-        shown: Shown { screen: context.screen.clone(), metrics, board },
+        shown,
+        progress,
     };
     let result = connect(config, surroundings).and_then(|consumer| consumer.run());
     if result.is_err() {

@@ -97,7 +97,7 @@ pub fn run(command: &Command) -> Result<Ending, RoleError> {
     match command {
         Command::Demo(config) => demo::run(config),
         Command::Produce(config) => produce::command(config),
-        Command::Consume(config) => consume::run(config),
+        Command::Consume(config) => consume::command(config),
         Command::DeadLetters(config) => dead_letters::run(config),
         Command::Prepare(config) => prepare::run(config),
         Command::CheckSchemas(config) => check_schemas::run(config),
