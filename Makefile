@@ -120,7 +120,7 @@ performance: ## write docs/performance.md from bench/results
 
 .PHONY: generate
 generate: ## rewrite the generated files that tests compare with
-	UPDATE_GENERATED=1 cargo test --workspace --exclude tidy $(PLAIN) generated
+	UPDATE_GENERATED=1 cargo test --package worker $(PLAIN) --test generated
 
 .PHONY: kafka-up
 kafka-up: ## start an Apache Kafka broker on 127.0.0.1:9092 (needs java 17 and mvn)
