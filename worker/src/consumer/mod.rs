@@ -31,6 +31,7 @@ use snafu::Snafu;
 pub(crate) use connect::{Surroundings, connect};
 pub(crate) use consumer_loop::Ended;
 pub(crate) use progress::Progress;
+pub(crate) use status::{ThreadStatus, joined};
 pub(crate) use watch::{Board, Handled, Shown};
 
 use crate::kafka::{dead_letter_sink, source, topic};

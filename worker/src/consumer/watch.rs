@@ -19,6 +19,7 @@ use super::consumer_loop::Ended;
 use super::graveyard::{Buried, Round};
 use super::moment::Moment;
 use super::span::Span;
+use super::status::ThreadStatus;
 use crate::config::Consume;
 use crate::handler::Fault;
 use crate::kafka::ErrorCode;
@@ -112,7 +113,7 @@ pub(crate) struct Shown {
 }
 
 /// The newest status of one consumer thread, shared with the admin server.
-pub(crate) type Board = Arc<Mutex<serde_json::Value>>;
+pub(crate) type Board = Arc<Mutex<ThreadStatus>>;
 
 impl Watch {
     /// Watches one consumer thread from `now` on.
@@ -314,12 +315,13 @@ impl Watch {
     /// Renews gauges, status and, once a second while orders come too fast for lines, the progress line.
     pub(crate) fn publish(&mut self, partitions: &mut [Assigned], gauges: &Gauges, paths: DecodePaths, now: Time) {
         let (totals, counters) = self.sums(partitions);
-        let lag = lag(partitions, gauges);
+        let lags = lags(partitions, gauges);
+        let lag = lags.iter().copied().sum();
         self.metrics.note_resolved(&self.counted, &counters);
         self.metrics.note_decoded(self.decoded, paths);
         (self.counted, self.decoded) = (counters.clone(), paths);
         self.metrics.publish(self.number, reading(partitions, totals.clone(), gauges, self.committed_at, now));
-        let status = super::status::status(partitions, &totals, &counters, gauges, lag);
+        let status = ThreadStatus::of(partitions, &lags, &totals, &counters, gauges);
         *self.board.lock().unwrap_or_else(PoisonError::into_inner) = status;
         if self.ticker.ticks(now) {
             let records = counters.records();
@@ -383,10 +385,10 @@ fn percentiles(histogram: &Histogram<u64>, scale: f64) -> Option<Latency> {
     (!histogram.is_empty()).then(|| Latency { p50: at(0.5), p99: at(0.99) })
 }
 
-/// Records between what was read and the end of the log; `None` while no end is known.
-fn lag(partitions: &[Assigned], gauges: &Gauges) -> Option<u64> {
-    let known = partitions.iter().zip(&gauges.bounds).map(|(partition, bounds)| {
+/// Records between each partition's watermark and its end, where the end is known.
+fn lags(partitions: &[Assigned], gauges: &Gauges) -> Vec<Option<u64>> {
+    let lag = |(partition, bounds): (&Assigned, &Option<Bounds>)| {
         Some(u64::try_from((bounds.as_ref()?.high - partition.engine.watermark()).max(0)).unwrap_or(0))
-    });
-    known.sum()
+    };
+    partitions.iter().zip(&gauges.bounds).map(lag).collect()
 }

@@ -3,16 +3,16 @@
 //! One thread for each of `--consumers`, each a member of the group with partitions of its own; what they did is added
 //! up at the end. Deliberately thin: the work is in `consumer`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use engine::snapshot::Counters;
 use engine::totals::Totals;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::standalone::{Outcome, standalone};
 use super::{Ending, RoleContext, RoleError};
 use crate::config::Consume;
-use crate::consumer::{Board, Ended, Error, Handled, Progress, Shown, Surroundings, connect};
+use crate::consumer::{Board, Ended, Error, Handled, Progress, Shown, Surroundings, ThreadStatus, connect, joined};
 use crate::metrics::consumer::ConsumerMetrics;
 use crate::report::{self, Consumed, CurrencyTotal, ProductTotal, Report};
 use crate::screen;
@@ -40,7 +40,7 @@ pub fn command(config: &Consume) -> Result<Ending, RoleError> {
 /// The first error of any thread; the others are drained before it is returned.
 pub(crate) fn run(config: &Consume, context: &RoleContext, progress: &Arc<Progress>) -> Result<Ended, Error> {
     let metrics = ConsumerMetrics::register(&context.metrics, &config.common.topics.orders, config.retry.max_retries);
-    let boards: Vec<Board> = (0..config.consumers).map(|_| Arc::new(Mutex::new(Value::Null))).collect();
+    let boards: Vec<Board> = (0..config.consumers).map(|_| Board::default()).collect();
     publish_status(context, boards.clone());
     let results: Vec<Result<Ended, Error>> = std::thread::scope(|scope| {
         let threads: Vec<_> = boards
@@ -94,12 +94,12 @@ fn run_thread(
     result
 }
 
-/// `/status` shows what each thread last said.
+/// `/status` shows what the threads last said, together.
 fn publish_status(context: &RoleContext, boards: Vec<Board>) {
     context.status.publish(ROLE, move || {
-        let threads: Vec<Value> =
+        let threads: Vec<ThreadStatus> =
             boards.iter().map(|board| board.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect();
-        json!({ "consumers": threads })
+        json!(joined(&threads))
     });
 }
 
