@@ -23,7 +23,7 @@ use crate::config::{Compression, Kafka};
 /// Records that may wait in librdkafka or be on their way; a full second at a moderate rate, 64 MiB at most.
 const MOST_QUEUED: u32 = 100_000;
 
-/// Why there is no producer.
+/// Why there is no producer, or no more.
 #[derive(Debug, Snafu)]
 pub(crate) enum Error {
     /// A setting cannot be had.
@@ -40,6 +40,14 @@ pub(crate) enum Error {
         /// librdkafka's word.
         #[snafu(source(from(KafkaError, Box::new)))]
         source: Box<KafkaError>,
+    },
+    /// The producer met an error after which its guarantees would not hold.
+    #[snafu(display("the producer for topic {topic} cannot go on: {reason}; start it again"))]
+    Broken {
+        /// The topic.
+        topic: String,
+        /// librdkafka's word.
+        reason: String,
     },
 }
 
@@ -81,6 +89,8 @@ pub(crate) enum Sent {
     Full,
     /// It cannot be sent: there will be no report.
     Refused(Undelivered),
+    /// Nothing can be sent any more; see [`Sink::broken`].
+    Broken,
 }
 
 /// Sends records to one topic.
@@ -117,8 +127,16 @@ impl Sink {
         match self.producer.send(record) {
             Ok(()) => Sent::Queued,
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Sent::Full,
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::Fatal), _)) => Sent::Broken,
             Err((error, _)) => Sent::Refused(undelivered(&error)),
         }
+    }
+
+    /// Why nothing can be sent any more.
+    pub(crate) fn broken(&self) -> Error {
+        let (topic, fatal) = (&self.topic, self.producer.client().fatal_error());
+        let reason = fatal.map_or_else(|| "librdkafka gives no reason".to_owned(), |(_, reason)| reason);
+        BrokenSnafu { topic, reason }.build()
     }
 
     /// Moves the reports that have come to the end of `deliveries`.

@@ -1,7 +1,6 @@
 //! The producer against the embedded broker: what it counts is what is in the topic.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use schemas::codec::{Decoder, Encoding, SchemaVersion};
 use super::*;
 use crate::clock::Clock;
 use crate::config::{
-    BrokerKind, Common, Compression, Generator, Input, Kafka, LogFormat, Pace, Security, StateMode, Topics,
+    BrokerKind, Common, Compression, Generator, Input, Kafka, LogFormat, OnBadLine, Pace, Security, StateMode, Topics,
 };
 use crate::kafka::embedded::EmbeddedBroker;
 use crate::kafka::testing::{self, Sent as Record};
