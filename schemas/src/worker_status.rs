@@ -4,6 +4,8 @@
 //! decimal string in the currency's exponent. Deliberately a picture of a moment and no history: that is in the metrics.
 use serde::{Deserialize, Serialize};
 
+use crate::order::{Amount, Currency};
+
 /// The status of one role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "kebab-case")]
@@ -118,20 +120,39 @@ pub struct TotalsStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLettersStatus {
-    /// Distinct dead letters that are now in the topic.
-    pub depth: u64,
-    /// When the oldest of them was given up, milliseconds since 1970; absent when there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub oldest_milliseconds: Option<i64>,
-    /// What is at risk, by currency.
-    pub value: Vec<CurrencyAmount>,
-    /// Dead letters whose value nobody knows.
-    pub value_unknown: u64,
-    /// How many of each failure class; classes without any are left out.
-    pub by_class: Vec<ClassCount>,
-    /// Records of the topic that this consumer has not read yet; absent while an end is unknown.
+    /// The partitions it has.
+    pub partitions: Vec<i32>,
+    /// Records of these that it has not read yet; absent while an end is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<u64>,
+    /// The distinct dead letters that are now in the topic.
+    pub dead_letters: DeadLetterTotals,
+    /// When the oldest of them was written, milliseconds since 1970; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_timestamp_milliseconds: Option<i64>,
+    /// How long the topic keeps a record; absent = for ever, or not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_seconds: Option<u64>,
+    /// Dead letters of other groups in the same topic.
+    pub of_other_groups: u64,
+    /// Copies of dead letters that were counted once.
+    pub copies: u64,
+    /// Records that no consumer of ours wrote.
+    pub foreign_records: u64,
+}
+
+/// Dead letters added up; in the report file, too.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetterTotals {
+    /// How many.
+    pub count: u64,
+    /// What is at risk, by currency.
+    pub value: Vec<CurrencyAmount>,
+    /// How many of them nobody knows the value of.
+    pub value_unknown: u64,
+    /// The same by failure class; classes without any are left out.
+    pub by_class: Vec<ClassTotal>,
 }
 
 /// Money in one currency.
@@ -144,14 +165,24 @@ pub struct CurrencyAmount {
     pub value: String,
 }
 
-/// A count of one failure class.
+impl CurrencyAmount {
+    /// `minor` units of `currency`, written with its decimals.
+    #[must_use]
+    pub fn new(currency: Currency, minor: i128) -> CurrencyAmount {
+        CurrencyAmount { currency: currency.as_str().to_owned(), value: Amount::new(minor, currency).to_string() }
+    }
+}
+
+/// The dead letters of one failure class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ClassCount {
+pub struct ClassTotal {
     /// The class's name.
     pub class: String,
     /// How many.
     pub count: u64,
+    /// What is at risk, by currency.
+    pub value: Vec<CurrencyAmount>,
 }
 
 #[cfg(test)]
@@ -190,7 +221,11 @@ mod tests {
     #[test]
     fn what_is_unknown_is_left_out_and_what_is_new_is_passed_over() {
         let text = serde_json::to_string(&WorkerStatus::DeadLetters(DeadLettersStatus::default()));
-        let expected = r#"{"role":"dead-letters","depth":0,"value":[],"valueUnknown":0,"byClass":[]}"#;
+        let expected = concat!(
+            r#"{"role":"dead-letters","partitions":[],"#,
+            r#""deadLetters":{"count":0,"value":[],"valueUnknown":0,"byClass":[]},"#,
+            r#""ofOtherGroups":0,"copies":0,"foreignRecords":0}"#,
+        );
         assert_eq!(text.expect("it is plain data"), expected);
         let newer = r#"{"role":"produce","acknowledged":1,"failed":0,"queued":0,"colour":"blue"}"#;
         let read: WorkerStatus = serde_json::from_str(newer).expect("a newer worker may say more");

@@ -7,6 +7,7 @@
 mod file;
 
 pub use file::{Error, write};
+pub use schemas::worker_status::{ClassTotal, CurrencyAmount, DeadLetterTotals};
 
 use engine::totals::{Total, Totals};
 use schemas::order::{Amount, Currency};
@@ -32,7 +33,7 @@ pub struct Report {
     pub products: Option<Vec<ProductTotal>>,
     /// What the dead-letter consumer saw, copies not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dead_letters: Option<DeadLetters>,
+    pub dead_letters: Option<DeadLetterTotals>,
     /// How fast the process was that consumed; the totals above may be those of many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handled: Option<Handled>,
@@ -169,47 +170,6 @@ impl ProductTotal {
 /// Totals are made of checked orders, so their codes are codes.
 fn currency(code: [u8; 3]) -> Currency {
     Currency::parse(&code).expect("totals hold the codes of checked orders")
-}
-
-/// What is in the dead-letter topic, copies not counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DeadLetters {
-    /// How many.
-    pub count: u64,
-    /// What they are worth, one entry a currency, sorted.
-    pub value: Vec<CurrencyValue>,
-    /// How many of them nobody knows the value of.
-    pub value_unknown: u64,
-    /// The same by failure class, sorted by class.
-    pub by_class: Vec<ClassTotal>,
-}
-
-/// The dead letters of one failure class.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ClassTotal {
-    /// The class: `transient`, `undecodable`, …
-    pub class: String,
-    /// How many.
-    pub count: u64,
-    /// What they are worth, where known.
-    pub value: Vec<CurrencyValue>,
-}
-
-/// An amount of one currency.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CurrencyValue {
-    /// ISO 4217 code.
-    pub currency: String,
-    /// Decimal string.
-    pub value: String,
-}
-
-impl CurrencyValue {
-    /// `minor` units of `currency`.
-    pub fn new(currency: Currency, minor: i128) -> Self {
-        Self { currency: currency.to_string(), value: Amount::new(minor, currency).to_string() }
-    }
 }
 
 /// Three decimals are as fine as anything here was measured.

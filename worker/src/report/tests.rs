@@ -10,7 +10,7 @@ fn total(count: u64, sum: i128) -> Total {
 pub(crate) fn demo() -> Report {
     let overall = total(196, 1_273_551);
     let product = total(31, 186_000);
-    let value = vec![CurrencyValue::new(Currency::USD, 21_010)];
+    let value = vec![CurrencyAmount::new(Currency::USD, 21_010)];
     let by_class = vec![ClassTotal { class: "transient".to_owned(), count: 4, value: value.clone() }];
     Report {
         pipeline: "demo".to_owned(),
@@ -32,7 +32,7 @@ pub(crate) fn demo() -> Report {
             product: "P1".to_owned(),
             total: CurrencyTotal::new(Currency::USD, &product),
         }]),
-        dead_letters: Some(DeadLetters { count: 4, value, value_unknown: 0, by_class }),
+        dead_letters: Some(DeadLetterTotals { count: 4, value, value_unknown: 0, by_class }),
         handled: None,
         seconds: 11.4,
     }

@@ -107,11 +107,15 @@ pub fn run(config: &DeadLetters) -> Result<Ending, RoleError> {
 ///
 /// # Errors
 /// When the brokers cannot be reached in time, the topic is missing, or a partition cannot be read any more.
-pub(crate) fn read(config: &DeadLetters, context: &RoleContext, board: &Board) -> Result<report::DeadLetters, Error> {
+pub(crate) fn read(
+    config: &DeadLetters,
+    context: &RoleContext,
+    board: &Board,
+) -> Result<report::DeadLetterTotals, Error> {
     let ready = context.readiness.handle("dead-letters: waiting for Kafka");
     let shown = board.clone();
-    context.status.publish(ROLE, move || shown.status());
-    let Some((source, partitions)) = connect(config, context)? else { return Ok(report::DeadLetters::default()) };
+    context.status.publish(ROLE, move || serde_json::json!(shown.status()));
+    let Some((source, partitions)) = connect(config, context)? else { return Ok(report::DeadLetterTotals::default()) };
     let teller = Teller::new(context.screen.clone(), board.metrics().clone(), context.clock.now());
     let (topic, ledger) = (config.common.topics.dead_letter.clone(), Ledger::new(&config.common.group_id));
     let mut desk = Desk { topic, ledger, teller };

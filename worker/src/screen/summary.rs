@@ -7,7 +7,7 @@ use std::fmt::{self, Write};
 use super::line::Line;
 use super::palette::{Palette, Tone};
 use super::progress::{Grouped, Rate};
-use crate::report::{Consumed, CurrencyTotal, CurrencyValue, DeadLetters, Latency, Produced, Report};
+use crate::report::{Consumed, CurrencyAmount, CurrencyTotal, DeadLetterTotals, Latency, Produced, Report};
 
 /// The last thing a role shows.
 pub struct Summary<'a> {
@@ -120,7 +120,7 @@ fn write_consumed(consumed: &Consumed, palette: Palette, to: &mut dyn Write) -> 
     write!(to, " (number {})", by_number.collect::<Vec<_>>().join(", "))
 }
 
-fn write_dead_letters(dead_letters: &DeadLetters, palette: Palette, to: &mut dyn Write) -> fmt::Result {
+fn write_dead_letters(dead_letters: &DeadLetterTotals, palette: Palette, to: &mut dyn Write) -> fmt::Result {
     let tone = if dead_letters.count > 0 { Tone::Bad } else { Tone::Good };
     write!(to, "\n  dead letters  {}", palette.paint(tone, Grouped(dead_letters.count)))?;
     if dead_letters.count > 0 {
@@ -135,14 +135,14 @@ fn write_dead_letters(dead_letters: &DeadLetters, palette: Palette, to: &mut dyn
     Ok(())
 }
 
-struct Values<'a>(&'a [CurrencyValue]);
+struct Values<'a>(&'a [CurrencyAmount]);
 
 impl fmt::Display for Values<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return formatter.write_str("unknown");
         }
-        for (index, CurrencyValue { currency, value }) in self.0.iter().enumerate() {
+        for (index, CurrencyAmount { currency, value }) in self.0.iter().enumerate() {
             write!(formatter, "{}{value} {currency}", if index == 0 { "" } else { " + " })?;
         }
         Ok(())

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use schemas::worker_status::DeadLettersStatus;
 
 use super::ledger::Sums;
 use crate::metrics::dead_letters::DeadLetterMetrics;
@@ -57,17 +57,17 @@ impl Board {
     }
 
     /// What `/status` answers.
-    pub(super) fn status(&self) -> Value {
+    pub(super) fn status(&self) -> DeadLettersStatus {
         let picture = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
-        json!({
-            "partitions": picture.partitions,
-            "lag": picture.lag,
-            "deadLetters": picture.sums.figures.report(),
-            "oldestTimestampMilliseconds": picture.sums.oldest,
-            "retentionSeconds": picture.retention.map(|retention| retention.as_secs()),
-            "ofOtherGroups": picture.sums.of_other_groups,
-            "copies": picture.sums.copies,
-            "foreignRecords": picture.sums.foreign,
-        })
+        DeadLettersStatus {
+            partitions: picture.partitions.clone(),
+            lag: picture.lag,
+            dead_letters: picture.sums.figures.report(),
+            oldest_timestamp_milliseconds: picture.sums.oldest,
+            retention_seconds: picture.retention.map(|retention| retention.as_secs()),
+            of_other_groups: picture.sums.of_other_groups,
+            copies: picture.sums.copies,
+            foreign_records: picture.sums.foreign,
+        }
     }
 }

@@ -9,7 +9,7 @@ use schemas::dead_letter::DeadLetter;
 use schemas::failure::FailureClass;
 use schemas::order::Currency;
 
-use crate::report::{ClassTotal, CurrencyValue, DeadLetters};
+use crate::report::{ClassTotal, CurrencyAmount, DeadLetterTotals};
 
 /// What one dead letter adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,17 +112,17 @@ impl Figures {
     }
 
     /// The report's part.
-    pub(super) fn report(&self) -> DeadLetters {
+    pub(super) fn report(&self) -> DeadLetterTotals {
         let class_total = |(class, share): (&FailureClass, &Share)| ClassTotal {
             class: class.as_str().to_owned(),
             count: share.count,
-            value: share.values.iter().map(|(currency, (_, sum))| CurrencyValue::new(*currency, *sum)).collect(),
+            value: share.values.iter().map(|(currency, (_, sum))| CurrencyAmount::new(*currency, *sum)).collect(),
         };
         let mut by_class: Vec<ClassTotal> = self.classes.iter().map(class_total).collect();
         by_class.sort_by(|one, other| one.class.cmp(&other.class));
-        DeadLetters {
+        DeadLetterTotals {
             count: self.count(),
-            value: self.values().into_iter().map(|(currency, sum)| CurrencyValue::new(currency, sum)).collect(),
+            value: self.values().into_iter().map(|(currency, sum)| CurrencyAmount::new(currency, sum)).collect(),
             value_unknown: self.classes.values().map(|share| share.unknown).sum(),
             by_class,
         }

@@ -10,6 +10,7 @@ use runtime::{Readiness, Shutdown};
 use schemas::dead_letter::DeadLetter;
 use schemas::failure::{Disposition, FailureClass};
 use schemas::order::Currency;
+use schemas::worker_status::WorkerStatus;
 use serde_json::json;
 
 use super::*;
@@ -72,7 +73,7 @@ fn context(screen: Screen) -> RoleContext {
     }
 }
 
-fn run(config: &DeadLetters, context: &RoleContext) -> report::DeadLetters {
+fn run(config: &DeadLetters, context: &RoleContext) -> report::DeadLetterTotals {
     let board = Board::new(DeadLetterMetrics::register(&context.metrics));
     read(config, context, &board).expect("the broker answers")
 }
@@ -178,6 +179,8 @@ fn copies_and_foreign_records_do_not_count_and_stop_nothing() {
     assert!(said.contains("copies of dead letters, not counted again: 1"), "{said}");
     let status = context.status.document();
     assert_eq!((&status["copies"], &status["foreignRecords"], &status["lag"]), (&json!(1), &json!(3), &json!(0)));
+    let read: Result<WorkerStatus, _> = serde_json::from_value(status);
+    assert!(matches!(read, Ok(WorkerStatus::DeadLetters(_))), "{read:?}");
 }
 
 #[test]
