@@ -8,12 +8,13 @@ mod durable;
 mod ready;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     lanes::Lanes,
-    outcome::{Admission, Failure, History, Lane, Outcome, Stored, Verdict},
+    outcome::{Admission, Failure, Lane, Outcome, Stored, Verdict},
     retry::{Decision, Past, RetryPolicy, decide},
     slab::{Entry, Queue, Slab, State, Ticket, Trail},
     snapshot::Counters,
@@ -281,83 +282,9 @@ impl<R: Stored> Partition<R> {
         slot.is_some()
     }
 
-    /// The lowest unresolved offset, or the next one to come: what to commit (I1). Never goes back.
-    #[must_use]
-    pub fn watermark(&self) -> i64 {
-        self.window.watermark()
-    }
-
-    /// One past the highest offset that was answered.
-    #[must_use]
-    pub fn position(&self) -> i64 {
-        self.next
-    }
-
-    /// How many known offsets are not resolved, those of a snapshot that were not polled again included.
-    #[must_use]
-    pub fn unresolved(&self) -> usize {
-        self.window.unresolved()
-    }
-
-    /// The stored records by state.
-    #[must_use]
-    pub fn occupancy(&self) -> Occupancy {
-        self.occupancy
-    }
-
-    /// How many records are stored, in whatever state.
-    #[must_use]
-    pub fn stored(&self) -> usize {
-        self.slab.len()
-    }
-
-    /// Bytes the stored records are counted with.
-    #[must_use]
-    pub fn stored_bytes(&self) -> usize {
-        self.stored_bytes
-    }
-
-    /// Whether it is worth asking `admit` again after `Full`: an eighth of the bytes is free, and the window moved.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.stored_bytes <= self.limits.parked_bytes / 8 * 7 && self.is_within_window(self.next)
-    }
-
     /// A new share of the process' bytes; what is stored already stays.
     pub fn set_parked_bytes(&mut self, parked_bytes: usize) {
         self.limits.parked_bytes = parked_bytes;
-    }
-
-    /// What the resolved orders add up to.
-    #[must_use]
-    pub fn totals(&self) -> &Totals {
-        &self.totals
-    }
-
-    /// The report's counters.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// The record of a ticket that is still good.
-    #[must_use]
-    pub fn record(&self, ticket: Ticket) -> Option<&R> {
-        self.slab.find(ticket).map(|slot| self.slab.get(slot).record())
-    }
-
-    /// What a dead letter says about the tries of its record; `None` for a stale ticket or a record that never failed.
-    #[must_use]
-    pub fn history(&self, ticket: Ticket) -> Option<History> {
-        let entry = self.slab.get(self.slab.find(ticket)?);
-        Some(History {
-            offset: entry.offset,
-            runs: u32::from(entry.trail.runs),
-            retries: entry.trail.retries,
-            class: entry.trail.class?,
-            first_failure_milliseconds: entry.trail.first_failure_milliseconds,
-            last_failure_milliseconds: entry.trail.last_failure_milliseconds(),
-        })
     }
 
     fn store(&mut self, offset: i64, lane: Lane, record: R, trail: Trail) -> u32 {
