@@ -59,6 +59,7 @@ rules! {
     links_lead_somewhere: documents::broken_links;
     the_readme_is_short: documents::long_readme;
     documented_flags_exist: documents::unknown_flags;
+    guarantees_name_tests_that_exist: documents::unknown_tests;
     nothing_is_left_to_do: documents::promises;
     decision_records_have_their_form: decisions::malformed_records;
     nothing_is_tied_to_one_machine: places::tied_lines;

@@ -111,6 +111,22 @@ fn has_flag(sources: &[&File], flag: &str) -> bool {
     sources.iter().any(|file| file.tokens().iter().any(is_flag))
 }
 
+/// Tests that the guarantees name and that do not exist: long words with underscores in code marks.
+pub fn unknown_tests(tree: &Tree) -> Vec<Violation> {
+    let Some(file) = tree.file("docs/guarantees.md") else { return Vec::new() };
+    let pattern = Regex::new("`([a-z0-9]+(?:_[a-z0-9]+){3,})`").expect("the pattern is valid");
+    let names: Vec<&str> = tree.rust().flat_map(File::tokens).map(|token| token.text.as_str()).collect();
+    let mut found = Vec::new();
+    for (index, line) in file.text.lines().enumerate() {
+        for name in pattern.captures_iter(line).map(|captures| captures.get(1).map_or("", |name| name.as_str())) {
+            if !names.contains(&name) {
+                found.push(file.violation_at(index + 1, format!("there is no test {name}")));
+            }
+        }
+    }
+    found
+}
+
 /// Promises to oneself: what is left to do belongs into an issue.
 pub fn promises(tree: &Tree) -> Vec<Violation> {
     let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX")];
@@ -128,7 +144,7 @@ pub fn promises(tree: &Tree) -> Vec<Violation> {
 
 #[cfg(test)]
 mod tests {
-    use super::{broken_links, long_readme, promises, unknown_flags};
+    use super::{broken_links, long_readme, promises, unknown_flags, unknown_tests};
     use crate::Tree;
 
     #[test]
@@ -155,6 +171,15 @@ mod tests {
         let cli = "struct Args { failure_percent: u8, #[arg(long = \"until-idle\")] idle: u8 }\n";
         let readme = "`worker demo --failure-percent 15 --until-idle 2s`\n`--failures 3` a--b ---\n";
         let found = unknown_flags(&Tree::of(&[("worker/src/cli.rs", cli), ("README.md", readme)]));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].line, 2);
+    }
+
+    #[test]
+    fn finds_a_guarantee_that_no_test_shows() {
+        let guarantees = "| I1 | `no_order_is_lost` |\n| I2 | `no_order_is_doubled` |\n";
+        let test = "#[test]\nfn no_order_is_lost() {}\n";
+        let found = unknown_tests(&Tree::of(&[("docs/guarantees.md", guarantees), ("engine/tests/laws.rs", test)]));
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].line, 2);
     }
