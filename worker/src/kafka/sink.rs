@@ -23,6 +23,9 @@ use crate::config::{Compression, Kafka};
 /// Records that may wait in librdkafka or be on their way; a full second at a moderate rate, 64 MiB at most.
 const MOST_QUEUED: u32 = 100_000;
 
+/// One question of the warm-up is given up after this; records are sent all the same.
+const WARM_UP_WITHIN: Duration = Duration::from_secs(1);
+
 /// Why there is no producer, or no more.
 #[derive(Debug, Snafu)]
 pub(crate) enum Error {
@@ -101,7 +104,7 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    /// Makes an idempotent producer; it connects by itself, and keeps trying.
+    /// Makes an idempotent producer for a topic that is there; it connects by itself, and keeps trying.
     pub(crate) fn new(kafka: &Kafka, topic: &str, compression: Compression, clock: Clock) -> Result<Self, Error> {
         let mut config = client::base(kafka, "produce").context(SettingsSnafu)?;
         config
@@ -118,7 +121,20 @@ impl Sink {
         let inbox = Arc::new(Inbox::default());
         let context = Reports { inbox: Arc::clone(&inbox), clock, log: ClientLog::default() };
         let producer = config.create_with_context(context).context(CreateSnafu { topic })?;
-        Ok(Self { topic: topic.to_owned(), producer, inbox })
+        let sink = Self { topic: topic.to_owned(), producer, inbox };
+        sink.warm_up();
+        Ok(sink)
+    }
+
+    /// Gets the producer its id before the first record comes. librdkafka 2.12 asks for it when metadata arrives, but lets
+    /// go of the bootstrap connection just then, and looks again only half a second later, or at the next metadata: the
+    /// second question here, which goes over the new connection. The topic must be there, or a broker may make it.
+    fn warm_up(&self) {
+        for _ in 0..2 {
+            if self.producer.client().fetch_metadata(Some(&self.topic), WARM_UP_WITHIN).is_err() {
+                return;
+            }
+        }
     }
 
     /// Hands a record over; both slices are copied. Never waits.

@@ -108,15 +108,14 @@ impl ProducerMetrics {
     }
 
     fn count_value(&mut self, currency: Currency, price_minor: i64) {
-        if !self.currencies.contains_key(&currency) {
-            // Values of different currencies cannot be added: beyond the cap they are not shown.
-            if self.currencies.len() == MOST_LABELS {
-                return;
-            }
-            let counter = self.value.with_label_values(&[currency.as_str()]);
-            self.currencies.insert(currency, Value { counter, minor: 0 });
+        // Values of different currencies cannot be added: beyond the cap they are not shown.
+        if self.currencies.len() == MOST_LABELS && !self.currencies.contains_key(&currency) {
+            return;
         }
-        let Some(value) = self.currencies.get_mut(&currency) else { return };
+        let value = self.currencies.entry(currency).or_insert_with(|| {
+            let counter = self.value.with_label_values(&[currency.as_str()]);
+            Value { counter, minor: 0 }
+        });
         value.minor += i128::from(price_minor);
         // From the exact sum each time, so that no rounding adds up.
         let shown = value.minor as f64 / currency.minor_per_major() as f64;

@@ -128,7 +128,7 @@ impl Sending<'_> {
         })
     }
 
-    /// The first order goes alone: it connects, which takes half a second of librdkafka's. The schedule begins with its
+    /// The first order goes alone: it opens the connections. The schedule begins with its
     /// answer, so that the others are not late before they were ever due.
     fn opens(&mut self, now: Time) -> bool {
         let Progress { begun, opened, .. } = &mut self.progress;
