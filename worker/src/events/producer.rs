@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::kafka::sink::Undelivered;
 use crate::metrics::producer::ProducerMetrics;
+use crate::report::{Latency, Produced};
 use crate::roles::produce::Flown;
 use crate::source::BadLine;
 
@@ -81,14 +82,24 @@ impl LineSkipped<'_> {
     }
 }
 
-/// The run is over, and not every line of its input was an order.
-pub(crate) struct LinesSkipped {
-    pub(crate) count: u64,
+/// The run is over.
+pub(crate) struct Ended<'a> {
+    pub(crate) produced: &'a Produced,
+    pub(crate) skipped_lines: u64,
+    /// Whether the log has its figures: where a screen shows them it need not.
+    pub(crate) told: bool,
 }
 
-impl LinesSkipped {
+impl Ended<'_> {
     pub(crate) fn emit(&self) {
-        tracing::warn!(count = self.count, "lines of the input were no orders and were skipped");
+        let Produced { acknowledged, failed, latency_milliseconds } = self.produced;
+        if self.told {
+            let Latency { p50, p99 } = latency_milliseconds.unwrap_or_default();
+            tracing::info!(acknowledged, failed, p50_milliseconds = p50, p99_milliseconds = p99, "production ended");
+        }
+        if self.skipped_lines > 0 {
+            tracing::warn!(count = self.skipped_lines, "lines of the input were no orders and were skipped");
+        }
     }
 }
 

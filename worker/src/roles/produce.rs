@@ -27,7 +27,7 @@ use self::sending::{Progress, Sending};
 use self::tally::Tally;
 use super::{Ending, Outcome, RoleContext, RoleError, chain, standalone};
 use crate::config::{Orders, Produce};
-use crate::events::producer::{LinesSkipped, Started};
+use crate::events::producer::{Ended, Started};
 use crate::kafka::sink::{self, Sink};
 use crate::kafka::topic;
 use crate::metrics::producer::ProducerMetrics;
@@ -147,9 +147,7 @@ pub fn run(config: &Produce, context: &RoleContext, allowance: Allowance<'_>) ->
     ready.wait_for("producer: done");
     sending.wait_for_answers();
     let (produced, skipped_lines) = (tally.produced(), tally.skipped_lines());
-    if skipped_lines > 0 {
-        LinesSkipped { count: skipped_lines }.emit();
-    }
+    Ended { produced: &produced, skipped_lines, told: !context.screen.is_shown() }.emit();
     Ok(Finished { produced, skipped_lines, stopped_by })
 }
 
