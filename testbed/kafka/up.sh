@@ -103,8 +103,9 @@ fi
 cat "$dir/extra.properties" >>"$dir/server.properties"
 
 if [ ! -e "$dir/data/meta.properties" ]; then
+  # Any first character but a dash, which would make the id look like a flag.
   java -Xmx64m -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$here/log4j2-tools.properties" -cp "$jars/*" \
-    kafka.tools.StorageTool format -t "$(head -c 16 /dev/urandom | basenc --base64url | cut -c 1-22)" \
+    kafka.tools.StorageTool format -t "$(head -c 16 /dev/urandom | basenc --base64url | cut -c 1-22 | sed 's/^-/x/')" \
     -c "$dir/server.properties" "${users[@]}" >"$dir/format.log" 2>&1 || fail 1 "could not format $dir/data: $(tail -3 "$dir/format.log")"
 fi
 

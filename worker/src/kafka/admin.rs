@@ -19,6 +19,8 @@ use crate::config::{BrokerKind, Kafka};
 
 /// How long one question or order may take once the brokers were reached.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// A topic that was made is known to all brokers after this, and one that still has no settings may not be read.
+const KNOWN_EVERYWHERE_AFTER: Duration = Duration::from_secs(2);
 /// How long the first attempt to reach a broker lasts; each further one twice as long, for brokers that are slow to
 /// answer. Between two, what the client has to say is logged.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(1);
@@ -260,23 +262,23 @@ impl Admin {
     }
 
     /// The settings of a topic that is there, defaults included.
+    ///
+    /// rdkafka passes a refusal on as a topic without any setting, which there is none of. Not every broker knows a
+    /// topic that was made a moment ago, so it is asked again for a while.
     pub(crate) fn settings(&self, topic: &str) -> Result<BTreeMap<String, String>, Error> {
         let task = Task::ReadSettings;
-        let end = self.clock.now() + ANSWER_WITHIN;
+        let end = self.clock.now() + KNOWN_EVERYWHERE_AFTER;
         loop {
             let asked = [ResourceSpecifier::Topic(topic)];
             let answer =
                 wait(self.client.describe_configs(&asked, &options())).context(NoAnswerSnafu { task, topic })?;
-            match answer.into_iter().next() {
-                Some(Ok(found)) => {
-                    let valued = found.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
-                    return Ok(valued.collect());
-                }
-                // A topic made a moment ago: not every broker knows it yet.
-                Some(Err(code)) if is_missing(code) && self.clock.now() < end => self.serve(Duration::from_millis(100)),
-                Some(Err(code)) => return Err(refusal(task, topic, code)),
-                None => return Ok(BTreeMap::new()),
+            let entries = answer.into_iter().flatten().flat_map(|found| found.entries);
+            let settings: BTreeMap<_, _> = entries.filter_map(|entry| Some((entry.name, entry.value?))).collect();
+            if !settings.is_empty() {
+                return Ok(settings);
             }
+            ensure!(self.clock.now() < end, ForbiddenSnafu { task, topic });
+            self.serve(Duration::from_millis(100));
         }
     }
 

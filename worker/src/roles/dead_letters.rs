@@ -121,7 +121,7 @@ pub(crate) fn read(
     let mut desk = Desk { topic, ledger, teller };
     if config.peek {
         ready.set_ready();
-        peek::peek(&source, partitions, &mut desk, context)?;
+        peek::peek(&source, partitions, &mut desk, &config.common.kafka, context)?;
         drop(source);
     } else {
         let stop = Shutdown::new();

@@ -30,9 +30,18 @@ impl Broker {
 
     /// An extra broker, with server properties such as `"auto.create.topics.enable=false"`; stopped on drop.
     pub(crate) fn start(properties: &[&str]) -> Option<Broker> {
+        Broker::start_with(properties, &[])
+    }
+
+    /// The same with listeners for users and passwords and for TLS; see [`Broker::sasl_address`].
+    pub(crate) fn start_secure(properties: &[&str]) -> Option<Broker> {
+        Broker::start_with(properties, &["--secure"])
+    }
+
+    fn start_with(properties: &[&str], flags: &[&str]) -> Option<Broker> {
         let folder = TempDir::with_prefix("real-kafka-").expect("the folder for temporary files is writable");
         guard::watch_broker(folder.path());
-        let mut arguments = vec!["--port", "auto", "--heap", "256m"];
+        let mut arguments = [&["--port", "auto", "--heap", "256m"], flags].concat();
         for property in properties {
             arguments.extend(["--set", property]);
         }
@@ -47,6 +56,23 @@ impl Broker {
     /// `127.0.0.1:port`, the same over all restarts.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Of [`Broker::start_secure`]: where users with a name and a password connect, without TLS.
+    pub(crate) fn sasl_address(&self) -> String {
+        let (host, port) = self.address.rsplit_once(':').expect("host:port");
+        format!("{host}:{}", port.parse::<u16>().expect("a port") + 2)
+    }
+
+    /// Of a broker with an authorizer: allows a user operations on every topic.
+    pub(crate) fn allow(&self, user: &str, operations: &[&str]) {
+        let output = Command::new(guard::testbed().join("tool"))
+            .args(["acls", "--bootstrap-server", &self.address, "--add", "--topic", "*"])
+            .args(["--allow-principal", &format!("User:{user}")])
+            .args(operations.iter().flat_map(|operation| ["--operation", *operation]))
+            .output()
+            .expect("Kafka's tools can be run");
+        succeeded("tool acls", &output);
     }
 
     /// A clean stop; returns when the process is gone.

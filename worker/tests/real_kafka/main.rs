@@ -11,5 +11,7 @@ mod process;
 mod topic;
 mod wait;
 
+mod dead_letters;
 mod harness;
+mod prepare;
 mod produce;

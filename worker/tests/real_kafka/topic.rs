@@ -88,6 +88,13 @@ pub(crate) fn delete(broker: &str, topic: &str) {
     });
 }
 
+/// Removes the records of a partition below an offset, as retention does.
+pub(crate) fn remove_below(broker: &str, topic: &str, partition: i32, offset: i64) {
+    let mut below = TopicPartitionList::new();
+    below.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("a valid offset");
+    block_on(admin(broker).delete_records(&below, &AdminOptions::new())).expect("the broker answers");
+}
+
 /// The number of partitions, or `None` where there is no such topic. A consumer asks, so that nothing is created.
 pub(crate) fn partition_count(broker: &str, topic: &str) -> Option<i32> {
     let metadata = reader(broker, "none").fetch_metadata(None, TIMEOUT).expect("the broker answers");

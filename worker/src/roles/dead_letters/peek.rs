@@ -2,19 +2,28 @@
 //!
 //! Deliberately joins no group and commits nothing: whoever reads the topic for a living does not notice.
 
-use snafu::ResultExt;
 use std::time::Duration;
 
+use snafu::{ResultExt, ensure};
+
 use super::desk::{Assigned, Desk};
-use super::{Error, ReadSnafu};
+use super::{Error, ReadSnafu, UnreachableSnafu};
+use crate::config::Kafka;
 use crate::kafka::source::Source;
 use crate::roles::RoleContext;
 
 /// The longest rest between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Reads `partitions` partitions to the ends that they have now.
-pub(super) fn peek(source: &Source, partitions: i32, desk: &mut Desk, context: &RoleContext) -> Result<(), Error> {
+/// Reads `partitions` partitions to the ends that they have now. When nothing more comes before that for as long as
+/// `--connect-timeout` says, the broker is gone.
+pub(super) fn peek(
+    source: &Source,
+    partitions: i32,
+    desk: &mut Desk,
+    kafka: &Kafka,
+    context: &RoleContext,
+) -> Result<(), Error> {
     let topic = desk.topic.clone();
     let mut starts = Vec::new();
     let mut ends = Vec::new();
@@ -27,6 +36,7 @@ pub(super) fn peek(source: &Source, partitions: i32, desk: &mut Desk, context: &
     let readers = source.start(&starts).context(ReadSnafu { topic: &topic })?;
     let with_start = readers.into_iter().zip(&starts);
     let mut assigned: Vec<Assigned> = with_start.map(|(reader, (_, low))| Assigned::new(reader, *low, 0)).collect();
+    let mut heard_at = context.clock.now();
     loop {
         let now = context.clock.now();
         let mut taken = 0;
@@ -40,8 +50,13 @@ pub(super) fn peek(source: &Source, partitions: i32, desk: &mut Desk, context: &
         // Nothing arrives in the main queue but trouble, which the client logs.
         source.serve().context(ReadSnafu { topic: &topic })?;
         desk.teller.progress(&desk.ledger.sums(), None, now);
-        if taken == 0 {
-            std::thread::park_timeout(LOOK_EVERY);
+        if taken > 0 {
+            heard_at = now;
+            continue;
         }
+        let (addresses, limit) = (&kafka.bootstrap_servers, kafka.connect_timeout);
+        let trouble = || source.trouble().unwrap_or_else(|| "no more records came".to_owned());
+        ensure!(now.since(heard_at) < limit, UnreachableSnafu { addresses, limit, trouble: trouble() });
+        std::thread::park_timeout(LOOK_EVERY);
     }
 }
