@@ -59,7 +59,7 @@ pub(super) struct DemoArguments {
     #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = values::percent)]
     #[arg(help_heading = "Simulated failures")]
     permanent_percent: f64,
-    /// Every try of an order above this price fails
+    /// Every try of an order above this price fails [default: 980.00, none with --input]
     #[arg(long, value_name = "PRICE", help_heading = "Simulated failures")]
     fail_above_price: Option<DecimalPrice>,
     #[command(flatten)]
@@ -153,7 +153,10 @@ impl DemoArguments {
     pub(super) fn check(self, admin_address_given: bool) -> Result<Demo, Error> {
         let Self { kafka, topics, decode, serve, talk, .. } = self;
         let groups = Groups { kafka, topics, decode: Some(decode), serve: Some(serve), talk };
-        let usual = if self.source.reads_input() { None } else { NonZeroU64::new(200) };
+        let reads_input = self.source.reads_input();
+        let usual = if reads_input { None } else { NonZeroU64::new(200) };
+        // Of the made-up orders about two in a hundred are dearer: a demo without a dead letter shows half of it.
+        let dear = if reads_input { None } else { "980.00".parse().ok() };
         Ok(Demo {
             common: groups.check_with_or_without_broker()?,
             admin_address_given,
@@ -162,7 +165,7 @@ impl DemoArguments {
             simulate: Simulate {
                 failure_percent: self.failure_percent,
                 permanent_percent: self.permanent_percent,
-                fail_above_price: self.fail_above_price,
+                fail_above_price: self.fail_above_price.or(dear),
                 seed: self.source.seed,
             },
             source: self.source.check("order-".to_owned())?,

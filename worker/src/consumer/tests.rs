@@ -88,6 +88,7 @@ fn context() -> RoleContext {
         metrics: Scope::new(Registry::new()),
         readiness: Readiness::new(),
         status: StatusBoard::default(),
+        admin_port: 0,
     }
 }
 

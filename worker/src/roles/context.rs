@@ -27,6 +27,8 @@ pub struct RoleContext {
     pub readiness: Readiness,
     /// What `/status` shows.
     pub status: StatusBoard,
+    /// Where the admin server listens.
+    pub admin_port: u16,
 }
 
 impl RoleContext {

@@ -35,7 +35,7 @@ use crate::report::{Produced, Report};
 use crate::source::{self, BadLine, OrderSource};
 
 /// The role's name, in its status and metrics.
-const ROLE: &str = "produce";
+pub(crate) const ROLE: &str = "produce";
 
 /// Why nothing was produced, or no more.
 #[derive(Debug, Snafu)]

@@ -120,6 +120,7 @@ impl Furniture {
             metrics: Scope::new(Registry::new()),
             readiness: Readiness::new(),
             status: StatusBoard::default(),
+            admin_port: server.local_addr().port(),
         };
         metrics::process::register(&context.metrics, role, &context.readiness);
         {

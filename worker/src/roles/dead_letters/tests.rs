@@ -70,6 +70,7 @@ fn context(screen: Screen) -> RoleContext {
         metrics: Scope::new(Registry::new()),
         readiness: Readiness::new(),
         status: StatusBoard::default(),
+        admin_port: 0,
     }
 }
 
