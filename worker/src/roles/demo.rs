@@ -20,7 +20,7 @@ use crate::config::{Consume, DeadLetters, Demo, Produce};
 use crate::consumer::{self, Ended, Progress};
 use crate::kafka::{admin, embedded};
 use crate::metrics::dead_letters::DeadLetterMetrics;
-use crate::report::{self, Report};
+use crate::report::{DeadLetterTotals, Report};
 
 /// The role's name in messages.
 const ROLE: &str = "demo";
@@ -95,7 +95,7 @@ pub fn run(config: &Demo) -> Result<Ending, RoleError> {
 struct Acts {
     produced: produce::Finished,
     consumed: Ended,
-    dead_letters: report::DeadLetters,
+    dead_letters: DeadLetterTotals,
     seconds: f64,
 }
 
