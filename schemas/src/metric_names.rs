@@ -109,7 +109,7 @@ metrics! {
     CONSUMER_LAG_RECORDS = "consumer_lag_records", Gauge, Consumer, ["topic", "partition"],
         "Records between the committed offset and the end of the partition.";
     CONSUMER_LAG_SECONDS = "consumer_lag_seconds", Gauge, Consumer, [],
-        "Age of the oldest record that is not resolved; 0 when all are.";
+        "Age of the last record read, in the partition that is farthest behind; 0 when everything is resolved.";
     CONSUMER_WATERMARK_GAP_RECORDS = "consumer_watermark_gap_records", Gauge, Consumer, [],
         "Records resolved above the lowest unresolved one.";
     CONSUMER_CHECKPOINT_AGE_SECONDS = "consumer_checkpoint_age_seconds", Gauge, Consumer, [],
@@ -117,11 +117,11 @@ metrics! {
     CONSUMER_END_TO_END_LATENCY_SECONDS = "consumer_end_to_end_latency_seconds", Histogram, Consumer, [],
         "Time from a record's timestamp to its resolution.";
     CONSUMER_PROCESSING_DURATION_SECONDS = "consumer_processing_duration_seconds", Histogram, Consumer, [],
-        "Time one run of the handler took.";
+        "Time one turn of the consumer's loop spent on new records: reading, decoding, handling, adding up.";
     CONSUMER_REBALANCES_TOTAL = "consumer_rebalances_total", Counter, Consumer, ["kind"],
         "Rebalances of the group, by kind (assign, revoke or lost).";
     CONSUMER_COMMITS_TOTAL = "consumer_commits_total", Counter, Consumer, ["result"],
-        "Offset commits, by result (committed, failed or uncertain).";
+        "Offset commits, by result (committed or failed).";
     CONSUMER_BREAKER_STATE = "consumer_breaker_state", Gauge, Consumer, [],
         "Whether intake is stopped because its handler or dead letters failed too often: 0 closed, 1 half open, 2 open.";
 

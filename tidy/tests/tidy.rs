@@ -56,6 +56,7 @@ rules! {
     tests_do_not_sleep: waiting::sleeping_tests;
     metric_names_stand_in_one_file: metrics::stray_names;
     documented_metrics_exist: metrics::unknown_in_documents;
+    listed_metrics_are_counted: metrics::uncounted_names;
     links_lead_somewhere: documents::broken_links;
     the_readme_is_short: documents::long_readme;
     documented_flags_exist: documents::unknown_flags;

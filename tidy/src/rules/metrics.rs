@@ -27,6 +27,27 @@ pub fn stray_names(tree: &Tree) -> Vec<Violation> {
     found
 }
 
+/// Metrics on the list that nobody counts: the documentation would promise them. A line of the list declares a metric
+/// as `CONSTANT = "name", …`.
+pub fn uncounted_names(tree: &Tree) -> Vec<Violation> {
+    let Some(list) = tree.file(LIST) else { return Vec::new() };
+    let declaration = Regex::new("^ *([A-Z][A-Z_]*) = \"").expect("the pattern is valid");
+    let is_counted = |constant: &str| {
+        let mut others = tree.rust().filter(|file| file.path != LIST && !file.is_all_tests());
+        others.any(|file| file.tokens().iter().any(|token| token.text == constant))
+    };
+    let mut found = Vec::new();
+    for (index, line) in list.text.lines().enumerate() {
+        let constant = declaration.captures(line).and_then(|captures| captures.get(1)).map(|name| name.as_str());
+        if let Some(constant) = constant.filter(|constant| !is_counted(constant)) {
+            found.push(
+                list.violation_at(index + 1, format!("nobody counts {constant}: count it, or take it off the list")),
+            );
+        }
+    }
+    found
+}
+
 /// Metric names in documents that the list does not have.
 pub fn unknown_in_documents(tree: &Tree) -> Vec<Violation> {
     let Some(list) = tree.file(LIST) else { return Vec::new() };
@@ -54,7 +75,7 @@ fn unknown(file: &File, line: usize, name: &str) -> Violation {
 
 #[cfg(test)]
 mod tests {
-    use super::{LIST, stray_names, unknown_in_documents};
+    use super::{LIST, stray_names, uncounted_names, unknown_in_documents};
     use crate::Tree;
 
     #[test]
@@ -65,6 +86,15 @@ mod tests {
         let found = stray_names(&tree);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].path, "worker/src/a.rs");
+    }
+
+    #[test]
+    fn finds_a_metric_that_nobody_counts() {
+        let list = "metrics! {\n    READY = \"ready\", Gauge;\n    LAG = \"lag\", Gauge;\n}\n";
+        let tree = Tree::of(&[(LIST, list), ("worker/src/a.rs", "fn f() { names::READY; } // LAG\n")]);
+        let found = uncounted_names(&tree);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].line, 3);
     }
 
     #[test]

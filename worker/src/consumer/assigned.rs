@@ -21,6 +21,8 @@ pub(crate) struct Assigned {
     pub(crate) committed: i64,
     /// The reader met the end of the log and nothing came since.
     pub(crate) is_at_end: bool,
+    /// Timestamp of a record that was read lately, milliseconds since 1970; `None` before the first that has one.
+    pub(crate) read_timestamp: Option<i64>,
     /// `admit` found no room; asked again when there is some.
     pub(crate) is_full: bool,
 }
@@ -29,6 +31,12 @@ impl Assigned {
     /// Whether all that is in the log is read and resolved.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_at_end && self.engine.unresolved() == 0
+    }
+
+    /// Remembers how far in time the reader has come: the record that is next in line.
+    pub(crate) fn note_time(&mut self) {
+        let next = self.reader.current().filter(|entry| entry.error().is_none());
+        self.read_timestamp = next.and_then(|entry| entry.timestamp()).or(self.read_timestamp);
     }
 
     /// The offset to commit, if it is ahead of what was committed.

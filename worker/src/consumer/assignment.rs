@@ -112,6 +112,7 @@ impl ConsumerLoop<'_> {
                 engine,
                 committed: if start.is_committed { start.offset } else { NEVER },
                 is_at_end: false,
+                read_timestamp: None,
                 is_full: false,
             });
         }

@@ -198,6 +198,7 @@ impl<'c> ConsumerLoop<'c> {
         if !partition.reader.refill(BATCH) {
             return Ok(0);
         }
+        partition.note_time();
         let moment = self.desk.moment();
         let mut taken = 0;
         while self.partitions[index].reader.current().is_some() {
@@ -349,7 +350,7 @@ impl<'c> ConsumerLoop<'c> {
             refused: self.desk.graveyard.refused(),
             flood: self.desk.flood.state(),
         };
-        self.desk.watch.publish(&mut self.partitions, &gauges, self.desk.judge.paths(), now);
+        self.desk.watch.publish(&mut self.partitions, &gauges, self.desk.judge.paths(), self.desk.moment());
     }
 
     pub(super) fn topic(&self) -> &'c str {

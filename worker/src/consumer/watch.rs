@@ -146,6 +146,7 @@ impl Watch {
     /// Records were taken in from `start` to `end`.
     pub(crate) fn note_taken(&mut self, start: Time, end: Time) {
         self.span.note_taken(start, end);
+        self.metrics.note_processing(end.since(start));
     }
 
     /// Retries ran until now.
@@ -313,14 +314,15 @@ impl Watch {
     }
 
     /// Renews gauges, status and, once a second while orders come too fast for lines, the progress line.
-    pub(crate) fn publish(&mut self, partitions: &mut [Assigned], gauges: &Gauges, paths: DecodePaths, now: Time) {
+    pub(crate) fn publish(&mut self, partitions: &mut [Assigned], gauges: &Gauges, paths: DecodePaths, moment: Moment) {
+        let now = moment.now;
         let (totals, counters) = self.sums(partitions);
         let lags = lags(partitions, gauges);
         let lag = lags.iter().copied().sum();
         self.metrics.note_resolved(&self.counted, &counters);
         self.metrics.note_decoded(self.decoded, paths);
         (self.counted, self.decoded) = (counters.clone(), paths);
-        self.metrics.publish(self.number, reading(partitions, totals.clone(), gauges, self.committed_at, now));
+        self.metrics.publish(self.number, reading(partitions, totals.clone(), gauges, self.committed_at, moment));
         let status = ThreadStatus::of(partitions, &lags, &totals, &counters, gauges);
         *self.board.lock().unwrap_or_else(PoisonError::into_inner) = status;
         if self.ticker.ticks(now) {
@@ -358,12 +360,18 @@ impl Watch {
 }
 
 /// What the gauges show.
-fn reading(partitions: &[Assigned], totals: Totals, gauges: &Gauges, committed_at: Time, now: Time) -> Reading {
+fn reading(partitions: &[Assigned], totals: Totals, gauges: &Gauges, committed_at: Time, moment: Moment) -> Reading {
     let occupancies = || partitions.iter().map(|partition| partition.engine.occupancy());
     let is_committed = partitions.iter().all(|partition| partition.to_commit().is_none());
-    let lag = partitions.iter().zip(&gauges.bounds).filter_map(|(partition, bounds)| {
-        Some((partition.number, (bounds.as_ref()?.high - partition.engine.watermark()).max(0)))
-    });
+    let lag: Vec<(i32, i64)> = partitions
+        .iter()
+        .zip(&gauges.bounds)
+        .filter_map(|(partition, bounds)| {
+            Some((partition.number, (bounds.as_ref()?.high - partition.engine.watermark()).max(0)))
+        })
+        .collect();
+    let is_behind = |partition: &&Assigned| lag.iter().any(|(number, lag)| *number == partition.number && *lag > 0);
+    let read = partitions.iter().filter(is_behind).filter_map(|partition| partition.read_timestamp).min();
     let gap = |partition: &Assigned| {
         let unresolved = i64::try_from(partition.engine.unresolved()).unwrap_or(i64::MAX);
         (partition.engine.position() - partition.engine.watermark() - unresolved).max(0)
@@ -373,9 +381,10 @@ fn reading(partitions: &[Assigned], totals: Totals, gauges: &Gauges, committed_a
         parked: occupancies().map(|occupancy| occupancy.parked + occupancy.waiting + occupancy.ready).sum(),
         parked_bytes: partitions.iter().map(|partition| partition.engine.stored_bytes()).sum(),
         watermark_gap: partitions.iter().map(gap).sum(),
-        checkpoint_age: if is_committed { 0.0 } else { now.since(committed_at).as_secs_f64() },
+        checkpoint_age: if is_committed { 0.0 } else { moment.now.since(committed_at).as_secs_f64() },
         is_stopped: gauges.flood == BreakerState::Open,
-        lag: lag.collect(),
+        lag_milliseconds: read.map_or(0, |timestamp| (moment.wall_milliseconds - timestamp).max(0)),
+        lag,
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Reading {
     pub(crate) checkpoint_age: f64,
     /// Whether intake is stopped because too much failed.
     pub(crate) is_stopped: bool,
+    /// Age of the last record read in the partition that is farthest behind in time; 0 when nothing is left.
+    pub(crate) lag_milliseconds: i64,
     /// Partition and records between its watermark and its end, where known.
     pub(crate) lag: Vec<(i32, i64)>,
 }
@@ -50,6 +52,7 @@ pub(crate) struct ConsumerGauges {
     checkpoint_age: Gauge,
     breaker: IntGauge,
     lag: IntGaugeVec,
+    lag_seconds: Gauge,
     prices: Prices,
     /// The last reading of each thread. Held while a scrape is answered, so that none sees half of another's.
     readings: Arc<Mutex<BTreeMap<usize, Reading>>>,
@@ -69,6 +72,7 @@ impl ConsumerGauges {
             checkpoint_age: Gauge::with_opts(scope.of(&names::CONSUMER_CHECKPOINT_AGE_SECONDS)).expect(well_formed),
             breaker: gauge(&names::CONSUMER_BREAKER_STATE),
             lag: IntGaugeVec::new(scope.of(lag), lag.labels).expect(well_formed),
+            lag_seconds: Gauge::with_opts(scope.of(&names::CONSUMER_LAG_SECONDS)).expect(well_formed),
             prices: Prices::new(scope),
             readings: Arc::default(),
         }))
@@ -82,6 +86,7 @@ impl ConsumerGauges {
     fn parts(&self) -> Vec<&dyn Collector> {
         let mut parts: Vec<&dyn Collector> =
             vec![&self.parked, &self.parked_bytes, &self.watermark_gap, &self.checkpoint_age, &self.breaker, &self.lag];
+        parts.push(&self.lag_seconds);
         parts.extend(self.prices.parts());
         parts
     }
@@ -93,6 +98,8 @@ impl ConsumerGauges {
         self.watermark_gap.set(sum(|reading| reading.watermark_gap));
         self.checkpoint_age.set(readings.values().map(|reading| reading.checkpoint_age).fold(0.0, f64::max));
         self.breaker.set(if readings.values().any(|reading| reading.is_stopped) { 2 } else { 0 });
+        let behind = readings.values().map(|reading| reading.lag_milliseconds).max().unwrap_or(0);
+        self.lag_seconds.set(behind as f64 / 1000.0);
         self.lag.reset();
         for (partition, lag) in readings.values().flat_map(|reading| &reading.lag) {
             self.lag.with_label_values(&[&*self.topic, &partition.to_string()]).set(*lag);
@@ -226,6 +233,18 @@ mod tests {
         gauges.publish(0, Reading::default());
         let text = text(&scope);
         assert!(!text.contains("product=\"P1\"") && !text.contains("partition=\"4\""), "{text}");
+    }
+
+    #[test]
+    fn the_thread_that_is_farthest_behind_tells_the_lag_in_seconds() {
+        let scope = Scope::new(Registry::new());
+        let gauges = ConsumerGauges::register(&scope, "orders");
+        assert!(text(&scope).contains("consumer_lag_seconds 0\n"));
+        for (number, lag_milliseconds) in [(0, 1_500), (1, 61_250)] {
+            gauges.publish(number, Reading { lag_milliseconds, ..Reading::default() });
+        }
+        let text = text(&scope);
+        assert!(text.contains("consumer_lag_seconds 61.25\n"), "{text}");
     }
 
     #[test]
