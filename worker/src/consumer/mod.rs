@@ -10,6 +10,7 @@ mod connect;
 mod consumer_loop;
 mod desk;
 mod dispatch;
+mod gauges;
 mod graveyard;
 mod intake;
 mod judge;

@@ -10,7 +10,7 @@ use schemas::order::Currency;
 use schemas::worker_status::{ConsumerStatus, CurrencyAmount, PartitionStatus, Position, Processing, TotalsStatus};
 
 use super::assigned::Assigned;
-use super::watch::Gauges;
+use super::gauges::Gauges;
 
 /// One thread's picture of itself.
 #[derive(Clone, Debug, Default)]

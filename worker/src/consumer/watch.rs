@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use engine::breaker::BreakerState;
 use engine::snapshot::Counters;
 use engine::time::Time;
 use engine::totals::{Total, Totals};
@@ -16,17 +15,15 @@ use schemas::order::Order;
 
 use super::assigned::Assigned;
 use super::consumer_loop::Ended;
+use super::gauges::{Gauges, lags, reading};
 use super::graveyard::{Buried, Round};
 use super::moment::Moment;
 use super::span::Span;
 use super::status::ThreadStatus;
 use crate::config::Consume;
 use crate::handler::Fault;
-use crate::kafka::ErrorCode;
 use crate::kafka::ffi::Entry;
-use crate::kafka::source::Bounds;
 use crate::metrics::consumer::ConsumerMetrics;
-use crate::metrics::consumer_gauges::Reading;
 use crate::report::Latency;
 use crate::screen::{ConsumeProgress, Gate, HandledLine, MovedLine, Price, RetryLine, Screen, Ticker};
 
@@ -54,18 +51,6 @@ pub(crate) struct Sold {
     order_id: String,
     product: String,
     price: Price,
-}
-
-/// What the loop knows besides its engines.
-pub(crate) struct Gauges {
-    /// Where each partition's log begins and ends, in the order of the partitions.
-    pub(crate) bounds: Vec<Option<Bounds>>,
-    /// Dead letters that are not acknowledged yet.
-    pub(crate) pending_dead_letters: usize,
-    /// Why dead letters are refused, while they are.
-    pub(crate) refused: Option<ErrorCode>,
-    /// `Open` while too many dead letters have stopped intake.
-    pub(crate) flood: BreakerState,
 }
 
 /// Counts and shows; see the module.
@@ -359,45 +344,8 @@ impl Watch {
     }
 }
 
-/// What the gauges show.
-fn reading(partitions: &[Assigned], totals: Totals, gauges: &Gauges, committed_at: Time, moment: Moment) -> Reading {
-    let occupancies = || partitions.iter().map(|partition| partition.engine.occupancy());
-    let is_committed = partitions.iter().all(|partition| partition.to_commit().is_none());
-    let lag: Vec<(i32, i64)> = partitions
-        .iter()
-        .zip(&gauges.bounds)
-        .filter_map(|(partition, bounds)| {
-            Some((partition.number, (bounds.as_ref()?.high - partition.engine.watermark()).max(0)))
-        })
-        .collect();
-    let is_behind = |partition: &&Assigned| lag.iter().any(|(number, lag)| *number == partition.number && *lag > 0);
-    let read = partitions.iter().filter(is_behind).filter_map(|partition| partition.read_timestamp).min();
-    let gap = |partition: &Assigned| {
-        let unresolved = i64::try_from(partition.engine.unresolved()).unwrap_or(i64::MAX);
-        (partition.engine.position() - partition.engine.watermark() - unresolved).max(0)
-    };
-    Reading {
-        totals,
-        parked: occupancies().map(|occupancy| occupancy.parked + occupancy.waiting + occupancy.ready).sum(),
-        parked_bytes: partitions.iter().map(|partition| partition.engine.stored_bytes()).sum(),
-        watermark_gap: partitions.iter().map(gap).sum(),
-        checkpoint_age: if is_committed { 0.0 } else { moment.now.since(committed_at).as_secs_f64() },
-        is_stopped: gauges.flood == BreakerState::Open,
-        lag_milliseconds: read.map_or(0, |timestamp| (moment.wall_milliseconds - timestamp).max(0)),
-        lag,
-    }
-}
-
 /// Median and 99th percentile in milliseconds; `scale` is how many units of the histogram make one.
 fn percentiles(histogram: &Histogram<u64>, scale: f64) -> Option<Latency> {
     let at = |quantile| histogram.value_at_quantile(quantile) as f64 / scale;
     (!histogram.is_empty()).then(|| Latency { p50: at(0.5), p99: at(0.99) })
-}
-
-/// Records between each partition's watermark and its end, where the end is known.
-fn lags(partitions: &[Assigned], gauges: &Gauges) -> Vec<Option<u64>> {
-    let lag = |(partition, bounds): (&Assigned, &Option<Bounds>)| {
-        Some(u64::try_from((bounds.as_ref()?.high - partition.engine.watermark()).max(0)).unwrap_or(0))
-    };
-    partitions.iter().zip(&gauges.bounds).map(lag).collect()
 }
