@@ -21,7 +21,7 @@ fn holds(law: Law, schedule: Schedule) -> TestCaseResult {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     #[test]
     fn i1_the_watermark_never_passes_an_unresolved_offset_and_never_goes_back(schedule in schedule()) {

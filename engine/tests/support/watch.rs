@@ -47,6 +47,8 @@ pub(crate) struct Watch {
     pub(crate) committed: i64,
     /// Each restore may put a due time off by two milliseconds.
     pub(crate) restores: u64,
+    /// From now on whoever runs retries is there whenever `next_due` says so.
+    pub(crate) punctual: bool,
 }
 
 impl Watch {
@@ -69,8 +71,10 @@ impl Watch {
 
     /// I7 when a record starts that failed before.
     pub(crate) fn starts_due(&mut self, offset: i64, now: Time) {
-        let early = self.parked.remove(&offset).filter(|(due, _)| *due > now);
-        self.law(Law::I7, early.is_none(), || format!("{offset} started at {now:?}, due {early:?}"));
+        let Some((due, _)) = self.parked.remove(&offset) else { return };
+        self.law(Law::I7, due <= now, || format!("{offset} started at {now:?}, due {due:?}"));
+        let late = self.punctual && now.0 > due.0 + 50_000 + 2_000 * self.restores;
+        self.law(Law::I7, !late, || format!("{offset} started late, at {now:?}, due {due:?}"));
     }
 
     /// I7 when there is nothing to start.

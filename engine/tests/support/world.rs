@@ -162,6 +162,9 @@ impl World {
             }
             Admission::Wait => {
                 self.watch.stored.insert(order.offset, order.bytes);
+                if let Some((due, _)) = self.watch.parked.get_mut(&order.offset) {
+                    *due = (*due).max(self.now);
+                }
                 self.partition.wait(order.offset, order.lane(), blob(&order));
                 self.model.wait(&order);
                 self.fits();
@@ -421,6 +424,7 @@ impl World {
             self.look();
             if !moved {
                 let due = self.partition.next_due();
+                self.watch.punctual = true;
                 match due {
                     None => break,
                     Some(due) => self.now = self.now.max(due),
