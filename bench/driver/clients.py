@@ -19,8 +19,6 @@ from .broker import CACHE, ROOT
 PEERS = ROOT / "bench" / "peers"
 SCHEMA = ROOT / "schemas" / "order.v2.avsc"
 SEED = 42
-# How long our worker must find nothing to do before it ends. Not part of its seconds.
-IDLE_SECONDS = 1
 
 
 @dataclass
@@ -56,15 +54,16 @@ def free_port():
 
 
 class Worker:
-    """Our consumer."""
+    """Our consumer. It ends once it found nothing to do for `idle_seconds`, which are no part of its seconds."""
 
-    def __init__(self, binary, name="worker", arguments=(), sampled=False, every=0.05):
-        self.binary, self.name, self.arguments, self.sampled, self.every = binary, name, arguments, sampled, every
+    def __init__(self, binary, name="worker", arguments=(), sampled=False, every=0.05, idle_seconds=1):
+        self.binary, self.name, self.arguments = binary, name, arguments
+        self.sampled, self.every, self.idle_seconds = sampled, every, idle_seconds
 
     def command(self, address, topic, admin, report):
         return [
             self.binary, "consume", "--bootstrap-servers", address, "--topic", topic, "--group-id", new_group(self.name),
-            "--start-from", "earliest", "--until-idle", f"{IDLE_SECONDS}s", "--report", report, "--admin-address", admin,
+            "--start-from", "earliest", "--until-idle", f"{self.idle_seconds}s", "--report", report, "--admin-address", admin,
             *self.arguments,
         ]  # fmt: skip
 

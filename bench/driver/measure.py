@@ -116,17 +116,3 @@ def resident_mib(pid):
     if found is None:
         raise ValueError("the process is ending")
     return int(found.group(1)) / 1024
-
-
-def quantile(series, name, share):
-    """The upper bound of the bucket of histogram `name` in which the quantile lies; None without observations."""
-    buckets = {}
-    for text, count in series.items():
-        found = re.match(rf'{name}_bucket\{{(?:.*,)?le="([^"]+)"', text)
-        if found:
-            bound = float(found.group(1))
-            buckets[bound] = buckets.get(bound, 0) + count
-    ordered = sorted(buckets.items())
-    if not ordered or ordered[-1][1] == 0:
-        return None
-    return next(bound for bound, count in ordered if count >= share * ordered[-1][1])

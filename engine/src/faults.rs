@@ -4,7 +4,8 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// Whether try number `attempt` (0 = the first) of an order fails, with `percent` (0 to 100) of all tries failing.
+/// Whether try number `attempt` of an order fails, with `percent` (0 to 100) of all tries failing. Any numbering will do;
+/// the worker counts from 1.
 #[must_use]
 pub fn fails(seed: u64, order_id: &[u8], attempt: u32, percent: f64) -> bool {
     happens(mix(seed, 1 + u64::from(attempt)), order_id, percent)

@@ -50,11 +50,11 @@ class Totals:
 
 
 class Faults:
-    """The simulated failures of our engine (engine/src/faults.rs)."""
+    """The simulated failures of our engine (engine/src/faults.rs); tries count from 1."""
 
     def __init__(self, seed, percent):
         self.percent = percent
-        self.seeds = [xxhash.xxh3_64_intdigest(struct.pack("<QQ", seed, 1 + attempt)) for attempt in range(MAX_RETRIES + 1)]
+        self.seeds = [xxhash.xxh3_64_intdigest(struct.pack("<QQ", seed, 1 + attempt)) for attempt in range(MAX_RETRIES + 2)]
 
     def fails(self, order_id, attempt):
         share = (xxhash.xxh3_64_intdigest(order_id.encode(), self.seeds[attempt]) >> 11) / 2**53
@@ -125,9 +125,9 @@ class Client:
                 return
 
     def succeeds(self, order_id, message):
-        for attempt in range(MAX_RETRIES + 1):
-            if attempt > 0:
-                time.sleep(2 ** (attempt - 1))
+        for attempt in range(1, MAX_RETRIES + 2):
+            if attempt > 1:
+                time.sleep(2 ** (attempt - 2))
             self.attempts += 1
             if not self.faults.fails(order_id, attempt):
                 return True

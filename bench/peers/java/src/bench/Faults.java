@@ -17,7 +17,7 @@ final class Faults {
         }
     }
 
-    /** Whether try `attempt` (0 = the first) of an order fails. */
+    /** Whether try `attempt` (1 = the first, as our worker counts) of an order fails. */
     boolean fails(byte[] id, int length, int attempt) {
         double share = (tries[attempt].hashBytes(id, 0, length) >>> 11) / (double) (1L << 53);
         return share * 100.0 < percent;

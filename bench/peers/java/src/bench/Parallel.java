@@ -103,14 +103,14 @@ final class Parallel {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        int attempt = record.getNumberOfFailedAttempts();
+        int attempt = 1 + record.getNumberOfFailedAttempts();
         boolean fails = faults.fails(reader.id().getBytes(), reader.id().getByteLength(), attempt);
         count();
         if (!fails) {
             resolved(reader);
             return;
         }
-        if (attempt < MAX_RETRIES) {
+        if (attempt <= MAX_RETRIES) {
             throw new IllegalStateException("simulated failure");
         }
         try {
