@@ -106,6 +106,10 @@ metrics! {
         "Sum of the prices of the orders that succeeded, in major units.";
     CONSUMER_TOTAL_REVENUE = "consumer_total_revenue", Gauge, Consumer, ["product", "currency"],
         "Sum of price times quantity of the orders that succeeded, in major units.";
+    CONSUMER_ASSIGNED_PARTITIONS = "consumer_assigned_partitions", Gauge, Consumer, [],
+        "Partitions of the orders topic that this process has; over all processes they add up to the topic's.";
+    CONSUMER_PENDING_DEAD_LETTERS = "consumer_pending_dead_letters", Gauge, Consumer, [],
+        "Dead letters that are not acknowledged yet; the commit waits for each.";
     CONSUMER_LAG_RECORDS = "consumer_lag_records", Gauge, Consumer, ["topic", "partition"],
         "Records between the committed offset and the end of the partition.";
     CONSUMER_LAG_SECONDS = "consumer_lag_seconds", Gauge, Consumer, [],

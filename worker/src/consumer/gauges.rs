@@ -51,6 +51,8 @@ pub(crate) fn reading(
         totals,
         parked: occupancies().map(|occupancy| occupancy.parked + occupancy.waiting + occupancy.ready).sum(),
         parked_bytes: partitions.iter().map(|partition| partition.engine.stored_bytes()).sum(),
+        partitions: partitions.len(),
+        pending_dead_letters: gauges.pending_dead_letters,
         watermark_gap: partitions.iter().map(gap).sum(),
         checkpoint_age: if is_committed { 0.0 } else { moment.now.since(committed_at).as_secs_f64() },
         is_stopped: gauges.flood == BreakerState::Open,

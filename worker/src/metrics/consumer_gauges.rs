@@ -30,6 +30,10 @@ pub(crate) struct Reading {
     pub(crate) parked: usize,
     /// Bytes they are counted with.
     pub(crate) parked_bytes: usize,
+    /// Partitions it has.
+    pub(crate) partitions: usize,
+    /// Dead letters that are not acknowledged yet.
+    pub(crate) pending_dead_letters: usize,
     /// Records resolved above the lowest unresolved one.
     pub(crate) watermark_gap: i64,
     /// Seconds since everything resolved was committed.
@@ -48,6 +52,8 @@ pub(crate) struct ConsumerGauges {
     topic: Arc<str>,
     parked: IntGauge,
     parked_bytes: IntGauge,
+    partitions: IntGauge,
+    pending_dead_letters: IntGauge,
     watermark_gap: IntGauge,
     checkpoint_age: Gauge,
     breaker: IntGauge,
@@ -68,6 +74,8 @@ impl ConsumerGauges {
             topic: topic.into(),
             parked: gauge(&names::CONSUMER_PARKED_ORDERS),
             parked_bytes: gauge(&names::CONSUMER_PARKED_BYTES),
+            partitions: gauge(&names::CONSUMER_ASSIGNED_PARTITIONS),
+            pending_dead_letters: gauge(&names::CONSUMER_PENDING_DEAD_LETTERS),
             watermark_gap: gauge(&names::CONSUMER_WATERMARK_GAP_RECORDS),
             checkpoint_age: Gauge::with_opts(scope.of(&names::CONSUMER_CHECKPOINT_AGE_SECONDS)).expect(well_formed),
             breaker: gauge(&names::CONSUMER_BREAKER_STATE),
@@ -86,7 +94,7 @@ impl ConsumerGauges {
     fn parts(&self) -> Vec<&dyn Collector> {
         let mut parts: Vec<&dyn Collector> =
             vec![&self.parked, &self.parked_bytes, &self.watermark_gap, &self.checkpoint_age, &self.breaker, &self.lag];
-        parts.push(&self.lag_seconds);
+        parts.extend([&self.lag_seconds as &dyn Collector, &self.partitions, &self.pending_dead_letters]);
         parts.extend(self.prices.parts());
         parts
     }
@@ -95,6 +103,8 @@ impl ConsumerGauges {
         let sum = |of: fn(&Reading) -> i64| readings.values().map(of).sum::<i64>();
         self.parked.set(sum(|reading| whole(reading.parked)));
         self.parked_bytes.set(sum(|reading| whole(reading.parked_bytes)));
+        self.partitions.set(sum(|reading| whole(reading.partitions)));
+        self.pending_dead_letters.set(sum(|reading| whole(reading.pending_dead_letters)));
         self.watermark_gap.set(sum(|reading| reading.watermark_gap));
         self.checkpoint_age.set(readings.values().map(|reading| reading.checkpoint_age).fold(0.0, f64::max));
         self.breaker.set(if readings.values().any(|reading| reading.is_stopped) { 2 } else { 0 });
