@@ -4,7 +4,6 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
-#[expect(dead_code, reason = "the consume role that uses all of it is being built")]
 pub(crate) mod consumer;
 pub(crate) mod events;
 pub(crate) mod handler;
