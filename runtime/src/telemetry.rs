@@ -6,7 +6,7 @@ use std::fmt;
 
 use snafu::{ResultExt, Snafu};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, ParseError};
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
@@ -62,7 +62,7 @@ pub struct Options {
 /// The log filter of a running process. Clones change the same one.
 #[derive(Clone, Debug)]
 pub struct LogLevel {
-    handle: reload::Handle<EnvFilter, Registry>,
+    handle: reload::Handle<Targets, Registry>,
 }
 
 impl LogLevel {
@@ -115,14 +115,14 @@ pub(crate) fn detached() -> LogLevel {
 
 fn filter_of(verbosity: u8) -> &'static str {
     match verbosity {
-        0 => "warn,worker=info,runtime=info",
-        1 => "warn,worker=debug,runtime=debug,kafka=debug",
+        0 => "warn,worker=info,runtime=info,kafka=info,orders=info",
+        1 => "warn,worker=debug,runtime=debug,kafka=debug,orders=debug",
         _ => "trace",
     }
 }
 
-fn parse(filter: &str) -> Result<EnvFilter, Error> {
-    EnvFilter::builder().parse(filter.trim()).with_context(|_| ParseFilterSnafu { filter })
+fn parse(filter: &str) -> Result<Targets, Error> {
+    filter.trim().parse().with_context(|_| ParseFilterSnafu { filter })
 }
 
 /// The text format: what compilers and shells print, not what log collectors read.
