@@ -33,12 +33,6 @@ pub enum Ending {
 /// Why a role could not do what it was asked. The chain of sources is printed once, by `main`.
 #[derive(Debug, Snafu)]
 pub enum RoleError {
-    /// The role is still to come.
-    #[snafu(display("worker {role} is not built yet; use a later build"))]
-    NotBuilt {
-        /// The command's name.
-        role: &'static str,
-    },
     /// It started and could not go on: exit code 1.
     #[snafu(display("worker {role} gave up"))]
     Ran {
@@ -73,7 +67,7 @@ impl RoleError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            RoleError::NotBuilt { .. } | RoleError::Ran { .. } => 1,
+            RoleError::Ran { .. } => 1,
             RoleError::Unusable { .. } => 2,
         }
     }
