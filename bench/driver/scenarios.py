@@ -18,6 +18,8 @@ def alternate(results, compared, address, topic, options, more=lambda outcome: {
     for _ in range(options.runs):
         for client, kind in compared:
             outcome = client.run(address, topic, options.timeout)
+            if outcome.records != options.records:
+                sys.exit(f"{client.name} resolved {outcome.records:,} of {options.records:,} orders")
             if outcome.products:
                 known = expected.setdefault(kind, outcome.products)
                 if known != outcome.products:
