@@ -16,7 +16,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use super::Event;
 use crate::kafka::client::ClientLog;
 
-/// The consumer's context: keeps what happens until [`Source::serve`] takes it.
+/// The consumer's context: keeps what happens until [`serve`](super::Source::serve) takes it.
 #[derive(Default)]
 pub(crate) struct Member {
     events: Mutex<VecDeque<Event>>,
