@@ -11,24 +11,26 @@ use schemas::order::Currency;
 
 use crate::report::{ClassTotal, CurrencyAmount, DeadLetterTotals};
 
-/// What one dead letter adds.
+/// What one dead letter adds. There may be a million of them, so it is small: 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Weight {
     /// Why its order failed.
-    pub(super) class: FailureClass,
-    /// What its order is worth, in minor units; `None` when nobody could read it.
-    pub(super) value: Option<(Currency, i128)>,
+    class: FailureClass,
+    /// What its order is worth; without a currency nobody could read it.
+    currency: Option<Currency>,
+    minor: i64,
 }
 
-/// Most minor units that are taken for a value: more than any price times any quantity, and so little that no number of
-/// letters overflows a sum. Headers can be written by anybody.
-const LARGEST_VALUE: u128 = 10_u128.pow(28);
-
 impl Weight {
-    /// What a letter's headers say.
+    /// What a letter's headers say. A value beyond 64 bits (a quintillion cents) is no order's, and taken as unknown:
+    /// headers can be written by anybody, and sums must not overflow.
     pub(super) fn of(letter: &DeadLetter) -> Self {
-        let value = letter.order_value.filter(|(minor, _)| minor.unsigned_abs() <= LARGEST_VALUE);
-        Self { class: letter.class, value: value.map(|(minor, currency)| (currency, minor)) }
+        let value = letter.order_value.and_then(|(minor, currency)| Some((currency, i64::try_from(minor).ok()?)));
+        Self::new(letter.class, value)
+    }
+
+    pub(super) fn new(class: FailureClass, value: Option<(Currency, i64)>) -> Self {
+        Self { class, currency: value.map(|(currency, _)| currency), minor: value.map_or(0, |(_, minor)| minor) }
     }
 }
 
@@ -52,12 +54,12 @@ impl Figures {
     pub(super) fn add(&mut self, weight: Weight) {
         let share = self.classes.entry(weight.class).or_default();
         share.count += 1;
-        match weight.value {
+        match weight.currency {
             None => share.unknown += 1,
-            Some((currency, minor)) => {
+            Some(currency) => {
                 let (count, sum) = share.values.entry(currency).or_default();
                 *count += 1;
-                *sum += minor;
+                *sum += i128::from(weight.minor);
             }
         }
     }
@@ -66,12 +68,12 @@ impl Figures {
     pub(super) fn take_away(&mut self, weight: Weight) {
         let Some(share) = self.classes.get_mut(&weight.class) else { return };
         share.count = share.count.saturating_sub(1);
-        match weight.value {
+        match weight.currency {
             None => share.unknown = share.unknown.saturating_sub(1),
-            Some((currency, minor)) => {
+            Some(currency) => {
                 if let Some((count, sum)) = share.values.get_mut(&currency) {
                     *count = count.saturating_sub(1);
-                    *sum -= minor;
+                    *sum -= i128::from(weight.minor);
                     if *count == 0 {
                         share.values.remove(&currency);
                     }
@@ -140,8 +142,8 @@ pub(super) mod tests {
 
     pub(in super::super) fn weights() -> impl Strategy<Value = Weight> {
         let currencies = prop::sample::select(vec!["USD", "EUR", "JPY", "KWD"]).prop_map(currency);
-        let values = prop::option::of((currencies, -(LARGEST_VALUE as i128)..=LARGEST_VALUE as i128));
-        (prop::sample::select(FailureClass::ALL.to_vec()), values).prop_map(|(class, value)| Weight { class, value })
+        let values = prop::option::of((currencies, prop::num::i64::ANY));
+        (prop::sample::select(FailureClass::ALL.to_vec()), values).prop_map(|(class, value)| Weight::new(class, value))
     }
 
     #[test]
@@ -153,7 +155,7 @@ pub(super) mod tests {
             (FailureClass::Invalid, Some((currency("JPY"), 700))),
             (FailureClass::Undecodable, None),
         ] {
-            figures.add(Weight { class, value });
+            figures.add(Weight::new(class, value));
         }
         let json = serde_json::to_value(figures.report()).expect("plain data");
         let usd = serde_json::json!({"currency": "USD", "value": "210.10"});

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use schemas::dead_letter::DeadLetter;
 
 use super::figures::{Figures, Weight};
-use super::shelf::{Arrival, Mark, Shelf};
+use super::shelf::{Arrival, Mark, NO_TIMESTAMP, Shelf};
 
 /// The shelves of all partitions that are ours.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Ledger {
             origin: self.origin(&letter.group, &letter.topic),
             partition: letter.partition,
             offset: letter.offset,
-            timestamp: letter.timestamp,
+            timestamp: letter.timestamp.unwrap_or(NO_TIMESTAMP),
         };
         let is_of_another_group = letter.group != self.group;
         let holding = self.partitions.entry(partition).or_default();
@@ -192,7 +192,7 @@ mod tests {
     fn a_value_that_no_order_has_is_unknown() {
         let mut ledger = Ledger::new("shop");
         for offset in 0..3 {
-            let absurd = DeadLetter { order_value: Some((i128::MAX, Currency::USD)), ..letter(offset) };
+            let absurd = DeadLetter { order_value: Some((i128::from(i64::MAX) + 1, Currency::USD)), ..letter(offset) };
             ledger.add(0, offset, &absurd, None);
         }
         assert_eq!(ledger.sums().figures.report().value_unknown, 3);
