@@ -14,11 +14,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use snafu::{ResultExt, Snafu, ensure};
 
 use super::client::{self, ClientLog};
+use super::topic;
 use crate::clock::Clock;
 use crate::config::{BrokerKind, Kafka};
 
 /// How long one question or order may take once the brokers were reached.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Pause between two questions about a topic that was just made.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// A topic that was made is known to all brokers after this, and one that still has no settings may not be read.
 const KNOWN_EVERYWHERE_AFTER: Duration = Duration::from_secs(2);
 /// How long the first attempt to reach a broker lasts; each further one twice as long, for brokers that are slow to
@@ -231,7 +234,7 @@ impl Admin {
         loop {
             let left = end.since(self.clock.now());
             let Err(error) = self.asker.fetch_metadata(Some(topic), left.min(attempt)) else { return Ok(()) };
-            self.serve(Duration::ZERO);
+            topic::serve(&self.asker);
             if self.clock.now() >= end {
                 let trouble = self.asker.context().trouble().unwrap_or_else(|| error.to_string());
                 let kind = Trouble::of(&trouble);
@@ -241,11 +244,10 @@ impl Admin {
         }
     }
 
-    /// Lets the asking client say what it has to say, for `time`.
-    fn serve(&self, time: Duration) {
-        if let Some(Err(error)) = self.asker.poll(time) {
-            tracing::debug!(target: "kafka", %error, "the admin client reports");
-        }
+    /// Passes on what the client has to say until it is worth asking again.
+    fn pause(&self) {
+        drop(self.asker.poll(ASK_AGAIN_AFTER));
+        topic::serve(&self.asker);
     }
 
     /// The topic, if it is there.
@@ -278,7 +280,7 @@ impl Admin {
                 return Ok(settings);
             }
             ensure!(self.clock.now() < end, ForbiddenSnafu { task, topic });
-            self.serve(Duration::from_millis(100));
+            self.pause();
         }
     }
 
@@ -306,7 +308,7 @@ impl Admin {
         loop {
             match self.find(topic)? {
                 Some(found) if found.partitions >= partitions => return Ok(found),
-                Some(_) | None if self.clock.now() < end => self.serve(Duration::from_millis(50)),
+                Some(_) | None if self.clock.now() < end => self.pause(),
                 Some(_) | None => {
                     return Err(refusal(Task::Describe, topic, RDKafkaErrorCode::UnknownTopicOrPartition));
                 }

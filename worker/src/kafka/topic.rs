@@ -115,7 +115,7 @@ pub(crate) fn partitions(
 }
 
 /// Passes the client's log lines and errors on; each call of `poll` takes one.
-fn serve(asker: &BaseConsumer<ClientLog>) {
+pub(super) fn serve(asker: &BaseConsumer<ClientLog>) {
     for _ in 0..EVENTS_AT_ONCE {
         drop(asker.poll(Duration::ZERO));
     }

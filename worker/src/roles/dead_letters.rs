@@ -28,7 +28,7 @@ use self::teller::Teller;
 use super::standalone::{Outcome, standalone};
 use super::{Ending, RoleContext, RoleError};
 use crate::config::DeadLetters;
-use crate::kafka::{ErrorCode, source};
+use crate::kafka::{ErrorCode, source, topic};
 use crate::metrics::dead_letters::DeadLetterMetrics;
 use crate::report::{self, Report};
 
@@ -39,18 +39,25 @@ pub(crate) const ROLE: &str = "dead-letters";
 #[derive(Debug, Snafu)]
 #[snafu(visibility(pub(self)))]
 pub(crate) enum Error {
-    /// No broker answered in time.
+    /// The topic cannot be looked at.
+    #[snafu(display("cannot read dead letters"))]
+    Connect {
+        /// Why.
+        source: topic::Error,
+    },
+    /// The broker went away in the middle of a peek.
     #[snafu(display(
-        "no Kafka broker answered at {addresses} within {} s ({trouble}): check --bootstrap-servers, and that the broker runs",
-        limit.as_secs()
+        "nothing more came from {addresses} for {} s{}: check that the broker runs",
+        limit.as_secs(),
+        trouble.as_ref().map(|trouble| format!(" ({trouble})")).unwrap_or_default()
     ))]
-    Unreachable {
+    Silence {
         /// Where.
         addresses: String,
         /// How long.
         limit: Duration,
         /// The client's last word.
-        trouble: String,
+        trouble: Option<String>,
     },
     /// The topic is not there.
     #[snafu(display(

@@ -4,43 +4,30 @@
 //! Deliberately never makes the topic: that is `worker prepare`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use snafu::{ResultExt, ensure};
+use snafu::ResultExt;
 
-use super::{Error, ReadSnafu, TopicMissingSnafu, UnreachableSnafu};
+use super::{ConnectSnafu, Error, ReadSnafu, TopicMissingSnafu};
 use crate::config::{DeadLetters, Kafka};
 use crate::kafka::source::Source;
-use crate::roles::{RoleContext, chain};
-
-/// How long after an unanswered question it is asked again.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+use crate::kafka::topic;
+use crate::roles::RoleContext;
 
 /// A member of the group, not joined yet, and how many partitions the topic has; `None` when a stop came first.
 pub(super) fn connect(config: &DeadLetters, context: &RoleContext) -> Result<Option<(Source, i32)>, Error> {
-    let topic = &config.common.topics.dead_letter;
-    let group = config.common.dead_letter_group_id();
-    let kafka = reading_from_the_start(&config.common.kafka);
-    let source = Source::new(&kafka, &group, topic, std::thread::current()).context(ReadSnafu { topic })?;
+    let (name, kafka) = (&config.common.topics.dead_letter, &config.common.kafka);
     let is_one_shot = config.peek || config.until_idle.is_some();
-    let (addresses, limit) = (&kafka.bootstrap_servers, kafka.connect_timeout);
-    let start = context.clock.now();
-    while !context.shutdown.is_draining() {
-        match source.partitions_of(topic) {
-            Ok(Some(partitions)) if partitions > 0 => return Ok(Some((source, partitions))),
-            // A topic that is being made has no partitions for a moment.
-            Ok(Some(_)) => {}
-            Ok(None) => return TopicMissingSnafu { topic, addresses }.fail(),
-            Err(error) => {
-                let trouble = source.trouble().unwrap_or_else(|| chain(&error));
-                let is_late = is_one_shot && context.clock.now().since(start) >= limit;
-                ensure!(!is_late, UnreachableSnafu { addresses, limit, trouble });
-                tracing::debug!(target: "kafka", "{addresses}: {trouble}; asking again");
-            }
-        }
-        context.shutdown.wait_timeout(ASK_AGAIN_AFTER);
-    }
-    Ok(None)
+    let limit = is_one_shot.then_some(kafka.connect_timeout);
+    let partitions = match topic::partitions(kafka, name, limit, &context.clock, &context.shutdown) {
+        Ok(Some(partitions)) => i32::try_from(partitions).unwrap_or(i32::MAX),
+        Ok(None) => return Ok(None),
+        // Its own words are for the orders topic.
+        Err(topic::Error::Missing { topic, addresses }) => return TopicMissingSnafu { topic, addresses }.fail(),
+        Err(error) => return Err(error).context(ConnectSnafu),
+    };
+    let group = config.common.dead_letter_group_id();
+    let source = Source::new(&reading_from_the_start(kafka), &group, name, std::thread::current());
+    Ok(Some((source.context(ReadSnafu { topic: name })?, partitions)))
 }
 
 /// Retention may remove the log's start between the question where it is and the first fetch: then what is left is

@@ -7,7 +7,7 @@ use std::time::Duration;
 use snafu::{ResultExt, ensure};
 
 use super::desk::{Assigned, Desk};
-use super::{Error, ReadSnafu, UnreachableSnafu};
+use super::{Error, ReadSnafu, SilenceSnafu};
 use crate::config::Kafka;
 use crate::kafka::source::Source;
 use crate::roles::RoleContext;
@@ -55,8 +55,7 @@ pub(super) fn peek(
             continue;
         }
         let (addresses, limit) = (&kafka.bootstrap_servers, kafka.connect_timeout);
-        let trouble = || source.trouble().unwrap_or_else(|| "no more records came".to_owned());
-        ensure!(now.since(heard_at) < limit, UnreachableSnafu { addresses, limit, trouble: trouble() });
+        ensure!(now.since(heard_at) < limit, SilenceSnafu { addresses, limit, trouble: source.trouble() });
         std::thread::park_timeout(LOOK_EVERY);
     }
 }
