@@ -2,7 +2,7 @@
 //!
 //! Flags win over environment variables, these over the settings file, that over the defaults. Deliberately opens no
 //! connection and reads no password; everything it refuses, it refuses before the role starts, with exit code 2.
-#![allow(rustdoc::invalid_html_tags, reason = "comments on arguments are help texts, where <topic> stands for a name")]
+#![expect(rustdoc::invalid_html_tags, reason = "comments on arguments are help texts, where <topic> stands for a name")]
 mod check;
 mod consume;
 mod error;
