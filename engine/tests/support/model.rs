@@ -1,6 +1,7 @@
 //! The reference model: what a partition has to answer, by scanning plain maps.
 //!
-//! Deliberately slow and simple; it shares with the engine the retry delays and the names alone.
+//! Deliberately slow and simple; it shares with the engine the retry delays and the names alone. Once engine and model
+//! differ it goes on as well as it can: the first difference is what counts.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -201,7 +202,7 @@ impl Model {
     }
 
     fn enter(&mut self, offset: i64) {
-        let known = self.stored.get_mut(&offset).expect("is stored");
+        let Some(known) = self.stored.get_mut(&offset) else { return };
         known.state = if known.due.is_some() { State::Parked } else { State::Ready };
         if known.due.is_none() {
             self.ready.push_back(offset);
@@ -210,7 +211,7 @@ impl Model {
 
     /// What a failure of a running record has to lead to; the ticket of a dead letter is not compared.
     pub(crate) fn fail(&mut self, offset: i64, class: FailureClass, now: Time) -> Expected {
-        let known = self.stored.get_mut(&offset).expect("is stored");
+        let Some(known) = self.stored.get_mut(&offset) else { return Expected::Resolved };
         let second_panic = class == FailureClass::HandlerPanic && known.panicked;
         known.panicked |= class == FailureClass::HandlerPanic;
         known.class = Some(class);
@@ -241,7 +242,7 @@ impl Model {
     }
 
     pub(crate) fn resolve(&mut self, offset: i64) {
-        let known = self.stored.remove(&offset).expect("is stored");
+        let Some(known) = self.stored.remove(&offset) else { return };
         let successor = self.stored.iter().find(|(_, other)| known.key.is_some() && other.key == known.key);
         if let Some((successor, _)) = successor {
             self.enter(*successor);
@@ -254,7 +255,7 @@ impl Model {
         let successor = if self.successor_is_next || due.is_none() { self.ready.pop_front() } else { None };
         let offset = successor.or(due.map(|(_, offset)| offset))?;
         self.successor_is_next = successor.is_none();
-        let known = self.stored.get_mut(&offset).expect("is stored");
+        let known = self.stored.get_mut(&offset)?;
         known.state = if known.dead { State::DeadLettering } else { State::Running };
         Some(offset)
     }

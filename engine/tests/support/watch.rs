@@ -45,7 +45,7 @@ pub(crate) struct Watch {
     pub(crate) parked: BTreeMap<i64, (Time, bool)>,
     /// The watermark seen last in this assignment.
     pub(crate) committed: i64,
-    /// Each restore may put a due time off by two milliseconds.
+    /// Each restore may put a due time off by three milliseconds: the wall clock is cut to whole ones twice.
     pub(crate) restores: u64,
     /// From now on whoever runs retries is there whenever `next_due` says so.
     pub(crate) punctual: bool,
@@ -73,13 +73,13 @@ impl Watch {
     pub(crate) fn starts_due(&mut self, offset: i64, now: Time) {
         let Some((due, _)) = self.parked.remove(&offset) else { return };
         self.law(Law::I7, due <= now, || format!("{offset} started at {now:?}, due {due:?}"));
-        let late = self.punctual && now.0 > due.0 + 50_000 + 2_000 * self.restores;
+        let late = self.punctual && now.0 > due.0 + 50_000 + 3_000 * self.restores;
         self.law(Law::I7, !late, || format!("{offset} started late, at {now:?}, due {due:?}"));
     }
 
     /// I7 when there is nothing to start.
     pub(crate) fn nothing_ready(&mut self, now: Time) {
-        let slack = 2_000 * self.restores;
+        let slack = 3_000 * self.restores;
         let late =
             self.parked.iter().find(|(offset, (due, _))| self.stored.contains_key(offset) && due.0 + slack <= now.0);
         let late = late.map(|(offset, due)| (*offset, *due));
