@@ -7,7 +7,6 @@ pub mod config;
 pub(crate) mod consumer;
 pub(crate) mod events;
 pub(crate) mod handler;
-#[expect(dead_code, reason = "the roles that use all of it are being built")]
 pub(crate) mod kafka;
 pub mod metrics;
 pub mod report;

@@ -73,10 +73,4 @@ impl EmbeddedBroker {
     pub(crate) fn bootstrap_servers(&self) -> &str {
         &self.bootstrap_servers
     }
-
-    /// The client that carries the broker, for the fault injection of tests.
-    #[cfg(test)]
-    pub(crate) fn client(&self) -> &rdkafka::client::Client<ClientLog> {
-        self.holder.client()
-    }
 }

@@ -26,8 +26,8 @@ use super::ffi::PartitionReader;
 use crate::config::{BrokerKind, Kafka};
 pub(crate) use error::Error;
 use error::{
-    AssignSnafu, CommitSnafu, CreateSnafu, DescribeSnafu, FatalSnafu, NoPartitionSnafu, ReadCommittedSnafu,
-    ReadWatermarksSnafu, SettingsSnafu, StraySnafu, SubscribeSnafu,
+    AssignSnafu, CommitSnafu, CreateSnafu, FatalSnafu, NoPartitionSnafu, ReadCommittedSnafu, ReadWatermarksSnafu,
+    SettingsSnafu, StraySnafu, SubscribeSnafu,
 };
 pub(crate) use member::Member;
 
@@ -99,17 +99,6 @@ impl Source {
             settings(kafka, group)?.create_with_context(Member::default()).context(CreateSnafu { group })?;
         let topic_name = CString::new(topic).unwrap_or_default();
         Ok(Self { topic: topic.to_owned(), topic_name, group: group.to_owned(), waker, consumer: Arc::new(consumer) })
-    }
-
-    /// How many partitions a topic has; `None` if it does not exist. Never makes one: consumers ask brokers not to.
-    pub(crate) fn partitions_of(&self, topic: &str) -> Result<Option<i32>, Error> {
-        let metadata = self.consumer.fetch_metadata(Some(topic), ANSWER_WITHIN).context(DescribeSnafu { topic })?;
-        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
-        match found.error().map(RDKafkaErrorCode::from) {
-            None => Ok(i32::try_from(found.partitions().len()).ok()),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
-            Some(code) => Err(KafkaError::MetadataFetch(code)).context(DescribeSnafu { topic }),
-        }
     }
 
     /// Joins the group; [`Event::Assigned`] follows.
@@ -196,11 +185,6 @@ impl Source {
         .context(AssignSnafu { topic: &self.topic })
     }
 
-    /// Whether the group already gave this member's partitions to others.
-    pub(crate) fn is_assignment_lost(&self) -> bool {
-        self.consumer.assignment_lost()
-    }
-
     /// Sends a commit; the answer comes as [`Event::Committed`].
     pub(crate) fn commit(&self, commits: &[Commit]) -> Result<(), Error> {
         self.send_commit(commits, CommitMode::Async)
@@ -229,11 +213,6 @@ impl Source {
     /// Where the log of the reader's partition begins and ends as of the last fetch.
     pub(crate) fn known_bounds(&self, reader: &Reader) -> Option<Bounds> {
         reader.known_bounds(&self.topic_name).map(|(low, high)| Bounds { low, high })
-    }
-
-    /// Starts to leave the group: the last [`Event::Revoked`] follows.
-    pub(crate) fn leave(&self) {
-        self.consumer.unsubscribe();
     }
 
     fn list(&self, partitions: &[i32]) -> TopicPartitionList {

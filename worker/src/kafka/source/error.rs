@@ -26,15 +26,6 @@ pub(crate) enum Error {
         #[snafu(source(from(KafkaError, Box::new)))]
         source: Box<KafkaError>,
     },
-    /// Nothing could be learnt of a topic.
-    #[snafu(display("cannot ask the brokers about topic {topic}"))]
-    Describe {
-        /// The topic.
-        topic: String,
-        /// librdkafka's word.
-        #[snafu(source(from(KafkaError, Box::new)))]
-        source: Box<KafkaError>,
-    },
     /// The subscription was refused.
     #[snafu(display("cannot subscribe group {group} to topic {topic}"))]
     Subscribe {
@@ -115,9 +106,7 @@ impl Error {
     /// Whether the same call may go through later.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Describe { .. } | Self::ReadCommitted { .. } | Self::ReadWatermarks { .. } | Self::Commit { .. } => {
-                true
-            }
+            Self::ReadCommitted { .. } | Self::ReadWatermarks { .. } | Self::Commit { .. } => true,
             Self::Settings { .. }
             | Self::Create { .. }
             | Self::Subscribe { .. }
