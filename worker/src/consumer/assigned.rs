@@ -2,7 +2,8 @@
 //!
 //! Deliberately plain data with a few questions; `intake`, `dispatch`, `checkpoint` and `assignment` act on it.
 
-use engine::partition::Partition;
+use engine::partition::{Occupancy, Partition};
+use engine::time::Time;
 
 use super::stored::Stored;
 use crate::kafka::source::Reader;
@@ -37,6 +38,13 @@ impl Assigned {
     pub(crate) fn note_time(&mut self) {
         let next = self.reader.current().filter(|entry| entry.error().is_none());
         self.read_timestamp = next.and_then(|entry| entry.timestamp()).or(self.read_timestamp);
+    }
+
+    /// Whether anything of what it keeps may be resolved until `deadline`: a try under way, a dead letter that waits for
+    /// its acknowledgement, or a turn that comes.
+    pub(crate) fn can_finish_until(&self, deadline: Time) -> bool {
+        let Occupancy { running, dead_lettering, .. } = self.engine.occupancy();
+        running + dead_lettering > 0 || self.engine.next_due().is_some_and(|due| due <= deadline)
     }
 
     /// The offset to commit, if it is ahead of what was committed.

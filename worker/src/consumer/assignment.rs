@@ -100,6 +100,7 @@ impl ConsumerLoop<'_> {
 
     fn start(&mut self, starts: &[Start]) -> Result<(), Error> {
         let places: Vec<(i32, i64)> = starts.iter().map(|start| (start.number, start.offset)).collect();
+        tracing::info!(target: "kafka", "starting at (partition, offset) {places:?}");
         let readers = self.source.start(&places).context(ReadSnafu { topic: self.topic() })?;
         for (reader, start) in readers.into_iter().zip(starts) {
             self.assignments += 1;

@@ -299,7 +299,7 @@ impl<'c> ConsumerLoop<'c> {
         })
     }
 
-    /// While draining: whether nothing is left to finish, or the time for it is up.
+    /// While draining: whether nothing is left that can be finished in time, or the time for it is up.
     fn is_drained(&mut self, now: Time) -> bool {
         let since = match self.draining_since {
             Some(since) => since,
@@ -310,8 +310,8 @@ impl<'c> ConsumerLoop<'c> {
                 now
             }
         };
-        let stored: usize = self.partitions.iter().map(|partition| partition.engine.stored()).sum();
-        stored == 0 || now.since(since) >= DRAIN_BUDGET
+        let deadline = since + DRAIN_BUDGET;
+        now >= deadline || !self.partitions.iter().any(|partition| partition.can_finish_until(deadline))
     }
 
     /// Commits, gives everything back, and says what was done.

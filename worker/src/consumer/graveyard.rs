@@ -125,9 +125,10 @@ impl Graveyard {
         Self { sink, names, again: Vec::new(), on_the_way: 0, refused: None, given_up: 0 }
     }
 
-    /// Why nothing more may be taken in, while that is so: the topic is gone or closed to us.
+    /// Why nothing more may be taken in, while that is so: the topic is gone or closed to us. Without a dead letter that
+    /// would find out that it is back (its partition may be another's now), the next one does.
     pub(crate) fn refused(&self) -> Option<ErrorCode> {
-        self.refused
+        self.refused.filter(|_| self.pending() > 0)
     }
 
     /// How many are written but not acknowledged, or to be written again.

@@ -36,7 +36,8 @@ impl Desk<'_> {
         let Some(entry) = reader.current() else { return Ok(Step::Taken) };
         if let Some(code) = entry.error() {
             let (number, offset) = (*number, entry.offset());
-            return self.note_error(partition, code, number, offset);
+            let words = if code == ErrorCode::PartitionEOF { String::new() } else { entry.error_words() };
+            return self.note_error(partition, code, (number, offset), words);
         }
         *is_at_end = false;
         let (offset, lane) = (entry.offset(), lane_of(self.config.ordering, &entry));
@@ -84,8 +85,8 @@ impl Desk<'_> {
         &mut self,
         partition: &mut Assigned,
         code: ErrorCode,
-        number: i32,
-        offset: i64,
+        (number, offset): (i32, i64),
+        words: String,
     ) -> Result<Step, Error> {
         match code {
             ErrorCode::PartitionEOF => {
@@ -98,10 +99,11 @@ impl Desk<'_> {
             | ErrorCode::TopicAuthorizationFailed
             | ErrorCode::UnknownPartition
             | ErrorCode::UnknownTopicOrPartition => {
-                PartitionStoppedSnafu { topic: &self.config.common.topics.orders, partition: number, code }.fail()
+                PartitionStoppedSnafu { topic: &self.config.common.topics.orders, partition: number, offset, words }
+                    .fail()
             }
-            passing => {
-                tracing::warn!(target: "kafka", partition = number, "reading: {passing}; trying again");
+            _ => {
+                tracing::warn!(target: "kafka", partition = number, "reading: {words}; trying again");
                 Ok(Step::Taken)
             }
         }

@@ -24,7 +24,6 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use crate::kafka::ErrorCode;
 use engine::retry;
 use schemas::codec::SchemaError;
 use snafu::Snafu;
@@ -81,14 +80,16 @@ pub(crate) enum Error {
         source: dead_letter_sink::Error,
     },
     /// A partition cannot be read any more.
-    #[snafu(display("cannot go on reading partition {partition} of topic {topic}: {code}"))]
+    #[snafu(display("cannot go on reading partition {partition} of topic {topic} at offset {offset}: {words}"))]
     PartitionStopped {
         /// The topic.
         topic: String,
         /// The partition.
         partition: i32,
-        /// The broker's word.
-        code: ErrorCode,
+        /// Where.
+        offset: i64,
+        /// librdkafka's words.
+        words: String,
     },
     /// The committed offset is not within the log.
     #[snafu(display(

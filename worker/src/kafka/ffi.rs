@@ -151,6 +151,12 @@ impl<'r> Entry<'r> {
         (error != native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| RDKafkaErrorCode::from(error))
     }
 
+    /// What librdkafka says of the error: it puts the words where a record has its value.
+    pub(crate) fn error_words(&self) -> String {
+        let words = self.value().map(String::from_utf8_lossy).filter(|words| !words.is_empty());
+        words.map_or_else(|| self.error().map(|code| code.to_string()).unwrap_or_default(), |words| words.into_owned())
+    }
+
     /// The record's offset; for end of partition the offset of the next record to come.
     pub(crate) fn offset(&self) -> i64 {
         self.get().offset

@@ -7,11 +7,21 @@
 
 mod broker;
 mod guard;
+mod orders;
+mod pipeline;
 mod process;
 mod topic;
 mod wait;
 
+mod consume;
+mod consume_admin;
+mod consume_foreign;
+mod consume_outage;
+mod consume_rebalance;
+mod consume_stop;
+mod consume_topics;
 mod dead_letters;
+mod demo;
 mod harness;
 mod prepare;
 mod produce;

@@ -11,6 +11,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -74,6 +75,13 @@ impl Process {
         wait::until(what, || self.output.all().join("\n"), || probe(&self.output.all()))
     }
 
+    /// `/status` of its admin server.
+    pub(crate) fn status(&self) -> Value {
+        let address = self.admin_address();
+        assert!(TcpStream::connect(&address).is_ok(), "it has ended:\n{}", self.output.all().join("\n"));
+        status(&address)
+    }
+
     /// SIGTERM: drain.
     pub(crate) fn terminate(&self) {
         signal("-TERM", self.child.id());
@@ -95,9 +103,14 @@ impl Process {
     }
 
     /// Waits until it has ended by itself or by a signal.
-    pub(crate) fn wait(mut self) -> Ended {
+    pub(crate) fn wait(self) -> Ended {
+        self.wait_within(wait::DEADLINE)
+    }
+
+    /// [`Process::wait`] with a deadline of its own.
+    pub(crate) fn wait_within(mut self, deadline: Duration) -> Ended {
         let output = self.output.clone();
-        let status = wait::until("the process to end", || output.all().join("\n"), || self.poll());
+        let status = wait::until_within(deadline, "the process to end", || output.all().join("\n"), || self.poll());
         // A reader holds its lines until the pipe closes; a grandchild would keep it open, so this is waited for too.
         wait::until("its output to be read", String::new, || output.is_complete().then_some(()));
         Ended {

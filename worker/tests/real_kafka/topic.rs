@@ -13,7 +13,7 @@ use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, CommitMode, Consumer},
     message::{BorrowedMessage, Header, Headers, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer},
 };
@@ -112,7 +112,8 @@ pub(crate) fn setting(broker: &str, topic: &str, name: &str) -> Option<String> {
 
 /// Writes records and waits until all are acknowledged. Like any producer, it makes the broker create a missing topic.
 pub(crate) fn produce(broker: &str, topic: &str, records: &[Record]) {
-    let producer: BaseProducer = client(broker).set("acks", "all").create().expect("valid settings");
+    let producer: BaseProducer =
+        client(broker).set("acks", "all").set("message.max.bytes", "1048588").create().expect("valid settings");
     for record in records {
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in &record.headers {
@@ -177,6 +178,17 @@ pub(crate) fn committed(broker: &str, group: &str, topic: &str) -> BTreeMap<i32,
         }
     }
     commits
+}
+
+/// Commits offsets of a group without members, as any program may: partition, offset, metadata.
+pub(crate) fn commit(broker: &str, group: &str, topic: &str, commits: &[(i32, i64, &str)]) {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset, metadata) in commits {
+        let mut element = list.add_partition(topic, *partition);
+        element.set_metadata(metadata);
+        element.set_offset(Offset::Offset(*offset)).expect("a valid offset");
+    }
+    reader(broker, group).commit(&list, CommitMode::Sync).expect("the group has no members");
 }
 
 fn client(broker: &str) -> ClientConfig {
