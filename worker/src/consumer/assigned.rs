@@ -20,7 +20,7 @@ pub(crate) struct Assigned {
     pub(crate) engine: Partition<Stored>,
     /// The last offset that the group took; -1 before the first.
     pub(crate) committed: i64,
-    /// The reader met the end of the log and nothing came since.
+    /// All that is in the log was read, as of the last look.
     pub(crate) is_at_end: bool,
     /// Timestamp of a record that was read lately, milliseconds since 1970; `None` before the first that has one.
     pub(crate) read_timestamp: Option<i64>,

@@ -68,6 +68,8 @@ pub(crate) struct ConsumerLoop<'c> {
     shown: Vec<Sold>,
     serve_at: Time,
     publish_at: Time,
+    /// What is wrong with the topic, since the last record.
+    trouble: Option<String>,
     idle_since: Option<Time>,
     draining_since: Option<Time>,
     /// How many records the flood guard knows to have ended well, and to have been given up.
@@ -102,6 +104,7 @@ impl<'c> ConsumerLoop<'c> {
             publish_at: now,
             idle_since: None,
             draining_since: None,
+            trouble: None,
             guarded: (0, 0),
         }
     }
@@ -153,10 +156,31 @@ impl<'c> ConsumerLoop<'c> {
                 Event::Assigned(numbers) => self.note_assigned(numbers, now),
                 Event::Revoked { partitions, lost } => self.note_revoked(&partitions, lost)?,
                 Event::Committed(answers) => self.note_committed(&answers),
-                Event::Trouble(words) => tracing::debug!(target: "kafka", "{words}"),
+                Event::Trouble(words) => self.note_trouble(words),
             }
         }
-        self.start_arriving(now)
+        self.start_arriving(now)?;
+        self.note_ends();
+        Ok(())
+    }
+
+    /// Looks which partitions are read to their end, and lets their engines know of offsets that never come.
+    fn note_ends(&mut self) {
+        for Assigned { reader, engine, is_at_end, .. } in &mut self.partitions {
+            let next = self.source.reached_end(reader, engine.position());
+            *is_at_end = next.is_some();
+            if let Some(next) = next {
+                engine.note_end(next);
+            }
+        }
+    }
+
+    /// Something about the topic that the client does not mend; said once, and `/readyz` tells until records come again.
+    fn note_trouble(&mut self, words: String) {
+        if self.trouble.as_ref() != Some(&words) {
+            tracing::warn!(target: "kafka", topic = self.topic(), "{words}");
+            self.trouble = Some(words);
+        }
     }
 
     /// Whether records may be taken in: not while draining, while dead letters are refused, or while there are too many.
@@ -186,6 +210,9 @@ impl<'c> ConsumerLoop<'c> {
         let mut taken = 0;
         for index in 0..self.partitions.len() {
             taken += self.take_batch(index)?;
+        }
+        if taken > 0 {
+            self.trouble = None;
         }
         Ok(taken)
     }
@@ -341,7 +368,10 @@ impl<'c> ConsumerLoop<'c> {
                     let trouble = self.source.trouble().map(|words| format!(": {words}")).unwrap_or_default();
                     self.ready.wait_for(format!("kafka: waiting for partitions{trouble}"));
                 }
-                (_, None) => self.ready.set_ready(),
+                (_, None) => match &self.trouble {
+                    Some(words) => self.ready.wait_for(words.clone()),
+                    None => self.ready.set_ready(),
+                },
             }
         }
         let bounds = self.partitions.iter().map(|partition| self.source.known_bounds(&partition.reader)).collect();

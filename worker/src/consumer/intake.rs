@@ -36,8 +36,8 @@ impl Desk<'_> {
         let Some(entry) = reader.current() else { return Ok(Step::Taken) };
         if let Some(code) = entry.error() {
             let (number, offset) = (*number, entry.offset());
-            let words = if code == ErrorCode::PartitionEOF { String::new() } else { entry.error_words() };
-            return self.note_error(partition, code, (number, offset), words);
+            let words = entry.error_words();
+            return self.note_error(code, (number, offset), words);
         }
         *is_at_end = false;
         let (offset, lane) = (entry.offset(), lane_of(self.config.ordering, &entry));
@@ -80,20 +80,9 @@ impl Desk<'_> {
         Step::Taken
     }
 
-    /// An error in place of a record: the end of the log, or something that ends this run.
-    fn note_error(
-        &mut self,
-        partition: &mut Assigned,
-        code: ErrorCode,
-        (number, offset): (i32, i64),
-        words: String,
-    ) -> Result<Step, Error> {
+    /// An error in place of a record: one that passes, or one that ends this run.
+    fn note_error(&self, code: ErrorCode, (number, offset): (i32, i64), words: String) -> Result<Step, Error> {
         match code {
-            ErrorCode::PartitionEOF => {
-                partition.is_at_end = true;
-                partition.engine.note_end(offset);
-                Ok(Step::Taken)
-            }
             ErrorCode::AutoOffsetReset
             | ErrorCode::OffsetOutOfRange
             | ErrorCode::TopicAuthorizationFailed

@@ -52,7 +52,7 @@ pub(crate) enum Event {
     },
     /// A commit was answered: for each partition the committed offset, or why not.
     Committed(Vec<(i32, Result<i64, RDKafkaErrorCode>)>),
-    /// Something that the client mends by itself, in words.
+    /// The topic, or the right to it, is gone; in words.
     Trouble(String),
 }
 
@@ -125,10 +125,23 @@ impl Source {
                 Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
                     return Err(source).context(FatalSnafu { group: &self.group, topic: &self.topic });
                 }
-                Some(Err(trouble)) => self.consumer.context().push(Event::Trouble(trouble.to_string())),
+                Some(Err(error)) => self.note_trouble(&error),
             }
         }
         Ok(self.consumer.context().take())
+    }
+
+    /// Connections mend by themselves, and the client's log tells of them; a topic or a right that is gone does not.
+    fn note_trouble(&self, error: &KafkaError) {
+        match error.rdkafka_error_code() {
+            Some(
+                code @ (RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed),
+            ) => self.consumer.context().push(Event::Trouble(format!("topic {}: {code}", self.topic))),
+            _ => tracing::debug!(target: "kafka", "{error}"),
+        }
     }
 
     /// The offsets that the group committed.
@@ -210,6 +223,32 @@ impl Source {
         reader.known_bounds(&self.topic_name).map(|(_, high)| high)
     }
 
+    /// The offset of the next record to come, if everything before it was handed out; `None` while there is more, and
+    /// before the first fetch. `position` is the offset behind the last record that the caller took.
+    ///
+    /// Deliberately not librdkafka's end-of-partition event: its batch call takes that for a record and moves the
+    /// client's position past the end, from where the next rebalance resumes: out of range.
+    pub(crate) fn reached_end(&self, reader: &Reader, position: i64) -> Option<i64> {
+        if reader.current().is_some() {
+            return None;
+        }
+        let end = self.known_bounds(reader)?.high;
+        if position >= end {
+            return Some(position);
+        }
+        // Markers of transactions and compacted records have offsets, but never arrive.
+        self.handed_out(reader.partition()).filter(|next| *next >= end)
+    }
+
+    /// The offset behind all that the client handed out, markers included; `None` before the first record.
+    fn handed_out(&self, partition: i32) -> Option<i64> {
+        let positions = self.consumer.position().ok()?;
+        match positions.find_partition(&self.topic, partition)?.offset() {
+            Offset::Offset(next) => Some(next),
+            Offset::Beginning | Offset::End | Offset::Stored | Offset::Invalid | Offset::OffsetTail(_) => None,
+        }
+    }
+
     /// Where the log of the reader's partition begins and ends as of the last fetch.
     pub(crate) fn known_bounds(&self, reader: &Reader) -> Option<Bounds> {
         reader.known_bounds(&self.topic_name).map(|(low, high)| Bounds { low, high })
@@ -237,7 +276,6 @@ fn settings(kafka: &Kafka, group: &str) -> Result<ClientConfig, Error> {
         .set("group.id", group)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
-        .set("enable.partition.eof", "true")
         .set("isolation.level", "read_committed")
         .set("topic.metadata.refresh.interval.ms", "30000")
         .set("queued.min.messages", "20000")

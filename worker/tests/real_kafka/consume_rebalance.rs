@@ -71,7 +71,6 @@ fn handled(reports: &[Value]) -> BTreeSet<String> {
 }
 
 #[test]
-#[ignore = "now and then a member that takes a partition over is told that its first offset is out of range, and gives up"]
 fn members_that_join_and_leave_under_load_lose_no_order() {
     let Some(broker) = Broker::shared() else { return };
     let pipeline = Pipeline::new(broker.address(), "rebalance", 6);
@@ -100,7 +99,6 @@ fn members_that_join_and_leave_under_load_lose_no_order() {
 }
 
 #[test]
-#[ignore = "its own premise is wrong: what was committed at the crash is nothing, or everything"]
 fn what_a_killed_member_left_open_is_done_by_the_next() {
     let Some(broker) = Broker::shared() else { return };
     let pipeline = Pipeline::new(broker.address(), "kill", 6);
@@ -110,7 +108,8 @@ fn what_a_killed_member_left_open_is_done_by_the_next() {
     let first = pipeline.consumer(&short);
     let producer = pipeline.producer(&made, RATE);
     first.wait_for_records(500);
-    wait::until("a commit", String::new, || (pipeline.committed().len() == 6).then_some(()));
+    let committed = || pipeline.committed().values().sum::<i64>();
+    wait::until("100 orders to be committed", || committed().to_string(), || (committed() >= 100).then_some(()));
     first.wait_for_status("parked orders", |status| status["parked"].as_u64().filter(|parked| *parked > 0));
     first.process.crash();
     assert_eq!(first.process.wait().signal, Some(9));
@@ -138,7 +137,6 @@ fn what_a_killed_member_left_open_is_done_by_the_next() {
 }
 
 #[test]
-#[ignore = "now and then a member that takes a partition over is told that its first offset is out of range, and gives up"]
 fn a_member_that_hung_and_came_back_loses_no_order() {
     let Some(broker) = Broker::shared() else { return };
     let pipeline = Pipeline::new(broker.address(), "hung", 6);

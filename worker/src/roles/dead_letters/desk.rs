@@ -72,10 +72,6 @@ impl Desk {
                     partition.position = offset + 1;
                     partition.is_at_end = false;
                 }
-                Some(ErrorCode::PartitionEOF) => {
-                    partition.position = partition.position.max(offset);
-                    partition.is_at_end = true;
-                }
                 Some(code) => self.note_trouble(partition.number, code)?,
             }
             partition.reader.advance();

@@ -43,7 +43,9 @@ pub(super) fn peek(
         for partition in &mut assigned {
             taken += desk.take_batch(partition, now)?;
         }
-        let is_read = |(partition, end): (&Assigned, &i64)| partition.position >= *end || partition.is_at_end;
+        let is_read = |(partition, end): (&Assigned, &i64)| {
+            partition.position >= *end || source.reached_end(&partition.reader, partition.position).is_some()
+        };
         if context.shutdown.is_draining() || assigned.iter().zip(&ends).all(is_read) {
             return Ok(());
         }

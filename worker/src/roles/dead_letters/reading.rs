@@ -128,10 +128,16 @@ impl<'r> Reading<'r> {
                 Event::Revoked { partitions, lost } => self.give_back(&partitions, lost)?,
                 // A commit that failed is repeated with the next one, and missing it loses nothing.
                 Event::Committed(answers) => tracing::debug!(target: "kafka", ?answers, "committed"),
-                Event::Trouble(words) => tracing::debug!(target: "kafka", "{words}"),
+                Event::Trouble(words) => tracing::warn!(target: "kafka", "{words}"),
             }
         }
-        self.start_arriving(now)
+        self.start_arriving(now)?;
+        for partition in &mut self.assigned {
+            let next = self.source.reached_end(&partition.reader, partition.position);
+            partition.is_at_end = next.is_some();
+            partition.position = next.unwrap_or(partition.position);
+        }
+        Ok(())
     }
 
     /// Starts the partitions that arrived, once the brokers have said where their logs begin.
