@@ -11,6 +11,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::thread::Thread;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings as native;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -227,6 +228,70 @@ impl<'r> Iterator for Headers<'r> {
         // SAFETY: both belong to the live message; the name is NUL-terminated, the value has `size` bytes or is NULL.
         Some(unsafe { (CStr::from_ptr(name).to_bytes(), bytes(value, size)) })
     }
+}
+
+/// A partition and what became of its commit: the offset that the group took, or why it took none.
+pub(crate) type CommitAnswer = (i32, Result<i64, RDKafkaErrorCode>);
+
+/// Commits whose answers come through a queue of their own: rdkafka asks for commit events, but librdkafka sends none
+/// unless a callback is set besides.
+pub(crate) struct CommitQueue<C: ConsumerContext + 'static> {
+    queue: NonNull<native::rd_kafka_queue_t>,
+    /// Keeps the client alive for as long as the queue is.
+    consumer: Arc<BaseConsumer<C>>,
+}
+
+// SAFETY: librdkafka's queues may be used from any thread, and this one is not `Sync`.
+unsafe impl<C: ConsumerContext + 'static> Send for CommitQueue<C> {}
+
+impl<C: ConsumerContext + 'static> CommitQueue<C> {
+    /// A queue for the answers to `consumer`'s commits; `None` when librdkafka makes none.
+    pub(crate) fn new(consumer: &Arc<BaseConsumer<C>>) -> Option<Self> {
+        // SAFETY: the client is alive (we hold an `Arc`); the queue is ours to destroy.
+        let queue = unsafe { native::rd_kafka_queue_new(consumer.client().native_ptr()) };
+        Some(Self { queue: NonNull::new(queue)?, consumer: Arc::clone(consumer) })
+    }
+
+    /// Sends a commit; [`Self::answers`] gives its answer later.
+    pub(crate) fn commit(&self, offsets: &TopicPartitionList) -> Result<(), RDKafkaErrorCode> {
+        let client = self.consumer.client().native_ptr();
+        // SAFETY: client, list and queue are alive; librdkafka copies the list. Without a callback the answer goes to
+        // the queue as an event.
+        let error =
+            unsafe { native::rd_kafka_commit_queue(client, offsets.ptr(), self.queue.as_ptr(), None, ptr::null_mut()) };
+        if error == native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(error.into()) }
+    }
+
+    /// The answer to one commit, if it is there.
+    pub(crate) fn answers(&self) -> Option<Vec<CommitAnswer>> {
+        // SAFETY: the queue is alive; the event, if there is one, is ours until destroyed, and so is what it points to.
+        // The list has `cnt` elements, and its error stands for all of them.
+        unsafe {
+            let event = NonNull::new(native::rd_kafka_queue_poll(self.queue.as_ptr(), 0))?;
+            let error = native::rd_kafka_event_error(event.as_ptr());
+            let list = native::rd_kafka_event_topic_partition_list(event.as_ptr());
+            let answers = list.as_ref().map_or_else(Vec::new, |list| {
+                let count = usize::try_from(list.cnt).unwrap_or(0);
+                let elements = if count == 0 { &[][..] } else { std::slice::from_raw_parts(list.elems, count) };
+                elements.iter().map(|element| commit_answer(element, error)).collect()
+            });
+            native::rd_kafka_event_destroy(event.as_ptr());
+            Some(answers)
+        }
+    }
+}
+
+impl<C: ConsumerContext + 'static> Drop for CommitQueue<C> {
+    fn drop(&mut self) {
+        // SAFETY: destroyed once, while its client is alive: `consumer` is dropped after this.
+        unsafe { native::rd_kafka_queue_destroy(self.queue.as_ptr()) };
+    }
+}
+
+fn commit_answer(element: &native::rd_kafka_topic_partition_t, all: native::rd_kafka_resp_err_t) -> CommitAnswer {
+    let none = native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+    let error = if element.err == none { all } else { element.err };
+    (element.partition, if error == none { Ok(element.offset) } else { Err(error.into()) })
 }
 
 /// Makes the embedded broker that `holder` carries quick to form and re-form consumer groups.

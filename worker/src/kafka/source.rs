@@ -19,15 +19,15 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use snafu::{ResultExt, ensure};
+use snafu::{OptionExt, ResultExt, ensure};
 
 use super::client;
-use super::ffi::PartitionReader;
+use super::ffi::{CommitQueue, PartitionReader};
 use crate::config::{BrokerKind, Kafka};
 pub(crate) use error::Error;
 use error::{
-    AssignSnafu, CommitSnafu, CreateSnafu, FatalSnafu, NoPartitionSnafu, ReadCommittedSnafu, ReadWatermarksSnafu,
-    SettingsSnafu, StraySnafu, SubscribeSnafu,
+    AssignSnafu, CommitSnafu, CreateSnafu, FatalSnafu, NoPartitionSnafu, NoQueueSnafu, ReadCommittedSnafu,
+    ReadWatermarksSnafu, SettingsSnafu, StraySnafu, SubscribeSnafu,
 };
 pub(crate) use member::Member;
 
@@ -82,6 +82,8 @@ pub(crate) struct Source {
     topic_name: CString,
     group: String,
     waker: Thread,
+    /// Dropped before the client it belongs to.
+    answers: CommitQueue<Member>,
     consumer: Arc<BaseConsumer<Member>>,
 }
 
@@ -98,7 +100,9 @@ impl Source {
         let consumer: BaseConsumer<Member> =
             settings(kafka, group)?.create_with_context(Member::default()).context(CreateSnafu { group })?;
         let topic_name = CString::new(topic).unwrap_or_default();
-        Ok(Self { topic: topic.to_owned(), topic_name, group: group.to_owned(), waker, consumer: Arc::new(consumer) })
+        let consumer = Arc::new(consumer);
+        let answers = CommitQueue::new(&consumer).context(NoQueueSnafu { group })?;
+        Ok(Self { topic: topic.to_owned(), topic_name, group: group.to_owned(), waker, answers, consumer })
     }
 
     /// Joins the group; [`Event::Assigned`] follows.
@@ -128,7 +132,9 @@ impl Source {
                 Some(Err(error)) => self.note_trouble(&error),
             }
         }
-        Ok(self.consumer.context().take())
+        let mut events = self.consumer.context().take();
+        events.extend(std::iter::from_fn(|| self.answers.answers()).map(Event::Committed));
+        Ok(events)
     }
 
     /// Connections mend by themselves, and the client's log tells of them; a topic or a right that is gone does not.
@@ -200,22 +206,25 @@ impl Source {
 
     /// Sends a commit; the answer comes as [`Event::Committed`].
     pub(crate) fn commit(&self, commits: &[Commit]) -> Result<(), Error> {
-        self.send_commit(commits, CommitMode::Async)
+        let list = self.offsets(commits)?;
+        let sent = self.answers.commit(&list).map_err(KafkaError::ConsumerCommit);
+        sent.context(CommitSnafu { group: &self.group })
     }
 
     /// Commits and waits for the answer.
     pub(crate) fn commit_and_wait(&self, commits: &[Commit]) -> Result<(), Error> {
-        self.send_commit(commits, CommitMode::Sync)
+        let list = self.offsets(commits)?;
+        self.consumer.commit(&list, CommitMode::Sync).context(CommitSnafu { group: &self.group })
     }
 
-    fn send_commit(&self, commits: &[Commit], mode: CommitMode) -> Result<(), Error> {
+    fn offsets(&self, commits: &[Commit]) -> Result<TopicPartitionList, Error> {
         let mut list = TopicPartitionList::with_capacity(commits.len());
         for commit in commits {
             let mut element = list.add_partition(&self.topic, commit.partition);
             element.set_metadata(&commit.metadata);
             element.set_offset(Offset::Offset(commit.offset)).context(CommitSnafu { group: &self.group })?;
         }
-        self.consumer.commit(&list, mode).context(CommitSnafu { group: &self.group })
+        Ok(list)
     }
 
     /// The end of the reader's partition as of the last fetch.

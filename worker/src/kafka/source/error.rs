@@ -26,6 +26,12 @@ pub(crate) enum Error {
         #[snafu(source(from(KafkaError, Box::new)))]
         source: Box<KafkaError>,
     },
+    /// librdkafka has no queue for the answers to commits.
+    #[snafu(display("cannot make a queue for the commits of group {group}: librdkafka gave no reason"))]
+    NoQueue {
+        /// The group.
+        group: String,
+    },
     /// The subscription was refused.
     #[snafu(display("cannot subscribe group {group} to topic {topic}"))]
     Subscribe {
@@ -109,6 +115,7 @@ impl Error {
             Self::ReadCommitted { .. } | Self::ReadWatermarks { .. } | Self::Commit { .. } => true,
             Self::Settings { .. }
             | Self::Create { .. }
+            | Self::NoQueue { .. }
             | Self::Subscribe { .. }
             | Self::Assign { .. }
             | Self::NoPartition { .. }

@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::Event;
 use crate::kafka::client::ClientLog;
@@ -95,20 +95,5 @@ impl ConsumerContext for Member {
         } else {
             self.push(Event::Revoked { partitions, lost: consumer.assignment_lost() });
         }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let failed = result.err().and_then(|error| error.rdkafka_error_code());
-        let elements = offsets.elements();
-        let answers = elements.iter().map(|element| {
-            let answer = match (element.error(), failed, element.offset()) {
-                (Err(error), _, _) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)),
-                (Ok(()), Some(code), _) => Err(code),
-                (Ok(()), None, Offset::Offset(offset)) => Ok(offset),
-                (Ok(()), None, _) => Err(RDKafkaErrorCode::NoOffset),
-            };
-            (element.partition(), answer)
-        });
-        self.push(Event::Committed(answers.collect()));
     }
 }
