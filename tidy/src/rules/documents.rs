@@ -11,8 +11,18 @@ use crate::{File, Tree, Violation};
 const LONGEST_README: usize = 200;
 
 /// Flags of other programs that our documents mention.
-const FOREIGN_FLAGS: [&str; 9] =
-    ["data", "release", "locked", "no-default-features", "version", "help", "all-targets", "workspace", "features"];
+const FOREIGN_FLAGS: [&str; 10] = [
+    "data",
+    "release",
+    "locked",
+    "no-default-features",
+    "version",
+    "help",
+    "all-targets",
+    "workspace",
+    "features",
+    "records",
+];
 
 /// Links to files and headings that are not there.
 pub fn broken_links(tree: &Tree) -> Vec<Violation> {
