@@ -141,6 +141,7 @@ impl<'c> ConsumerLoop<'c> {
         }
         self.settle_dead_letters();
         self.guard(after);
+        self.progress.note(&self.partitions, self.desk.watch.retired_records());
         self.checkpoint(after);
         if after >= self.publish_at {
             self.publish(after);
@@ -197,10 +198,9 @@ impl<'c> ConsumerLoop<'c> {
         let given_up = self.desk.graveyard.given_up();
         // A partition that went took its count along: then a round goes unheard, no more.
         let (well_before, given_up_before) = std::mem::replace(&mut self.guarded, (well, given_up));
-        let was_open = self.desk.flood.state();
+        let before = self.desk.flood.state();
         self.desk.flood.record_many(now, well.saturating_sub(well_before), given_up - given_up_before);
-        self.progress.note(&self.partitions, self.desk.watch.retired_records());
-        if was_open != self.desk.flood.state() {
+        if before != self.desk.flood.state() {
             tracing::error!(target: "orders", "{TOO_MANY}");
         }
     }

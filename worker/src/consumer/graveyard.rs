@@ -70,6 +70,11 @@ impl Burial {
             is_new: true,
         }
     }
+
+    /// Whether its record is kept by this assignment of its partition, and not by one before or after.
+    fn belongs_to(&self, partition: &Assigned) -> bool {
+        (partition.number, partition.assignment) == (self.partition, self.assignment)
+    }
 }
 
 /// A dead letter that all in-sync replicas have, for what is shown and counted.
@@ -197,9 +202,7 @@ impl Graveyard {
         while let Some(delivered) = self.sink.answer() {
             self.on_the_way = self.on_the_way.saturating_sub(1);
             let burial = delivered.token;
-            let owner = partitions
-                .iter_mut()
-                .find(|partition| (partition.number, partition.assignment) == (burial.partition, burial.assignment));
+            let owner = partitions.iter_mut().find(|partition| burial.belongs_to(partition));
             let Some(owner) = owner else { continue };
             match delivered.result {
                 Ok(()) => {
@@ -246,10 +249,7 @@ impl Graveyard {
         self.again = later;
         let due: Vec<(Time, Burial)> = due;
         for (_, burial) in due {
-            let owner = partitions
-                .iter()
-                .find(|partition| (partition.number, partition.assignment) == (burial.partition, burial.assignment));
-            if let Some(owner) = owner {
+            if let Some(owner) = partitions.iter().find(|partition| burial.belongs_to(partition)) {
                 self.bury(owner, judge, burial);
             }
         }
