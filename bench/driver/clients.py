@@ -59,6 +59,7 @@ class Worker:
     def __init__(self, binary, name="worker", arguments=(), sampled=False, every=0.05, idle_seconds=1):
         self.binary, self.name, self.arguments = binary, name, arguments
         self.sampled, self.every, self.idle_seconds = sampled, every, idle_seconds
+        self.admin = f"127.0.0.1:{free_port()}"
 
     def command(self, address, topic, admin, report):
         return [
@@ -67,12 +68,15 @@ class Worker:
             *self.arguments,
         ]  # fmt: skip
 
+    def wait_until_ready(self, timeout):
+        """Returns once a run of it in another thread has its partitions."""
+        measure.wait_for_answer(f"http://{self.admin}/readyz", timeout)
+
     def run(self, address, topic, timeout):
-        admin = f"127.0.0.1:{free_port()}"
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "report.json"
-            command = self.command(address, topic, admin, file)
-            measured = measure.run(self.name, command, measure.CLIENT_CPU, timeout, admin if self.sampled else None, self.every)
+            command = self.command(address, topic, self.admin, file)
+            measured = measure.run(self.name, command, measure.CLIENT_CPU, timeout, self.admin if self.sampled else None, self.every)
             report = json.loads(file.read_text(encoding="utf-8"))
         consumed, handled = report["consumed"], report["handled"]
         products = {}

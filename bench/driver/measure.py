@@ -71,6 +71,19 @@ def run(name, command, cpus, timeout, admin=None, every=0.05):
         return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, load, out.read(), samples)
 
 
+def wait_for_answer(url, timeout):
+    """Asks until the answer is 200."""
+    started = time.monotonic()
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError as error:
+            if time.monotonic() - started > timeout:
+                sys.exit(f"{url}: {error} for {timeout} s")
+            time.sleep(0.05)
+
+
 class Sampler:
     """Reads /metrics and the resident memory of a process until it is stopped. Without an address: does nothing."""
 

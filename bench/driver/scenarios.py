@@ -11,6 +11,9 @@ from .results import Results
 # A Python client or the Parallel Consumer needs minutes for more.
 SLOW_CLIENT_RECORDS = 2_000_000
 
+# 0.30 and 0.50 CPU seconds per million orders were asked for where the floor took 0.174.
+CPU_TO_FLOOR, FAILING_CPU_TO_FLOOR = 0.30 / 0.174, 0.50 / 0.174
+
 
 def alternate(results, compared, address, topic, options, more=lambda outcome: {}):
     """Runs each client in turn, and insists that all of a kind come to the same totals; `more` is kept with each run."""
@@ -45,9 +48,17 @@ def drain(broker, options):
     results.figure("orders/s, worker / java", results.ratio("recordsPerSecond", "worker", "java"), ">= 1.3" if warm else ">= 2.3")
     results.figure("orders/s, worker / python", results.ratio("recordsPerSecond", "worker", "python"), ">= 7")
     results.figure("orders/s, worker / floor", results.ratio("recordsPerSecond", "worker", "floor"))
-    results.figure("worker, CPU s per million", median(results, "worker", "cpuSecondsPerMillion"), "<= 0.30")
+    cpu_figures(results, "worker", CPU_TO_FLOOR)
     results.figure("worker, peak MiB", median(results, "worker", "maxRssMiB"), "<= 64")
     results.save()
+
+
+def cpu_figures(results, client, limit):
+    """CPU as seconds and, as machines and their hours differ, beside the floor's."""
+    results.figure(f"{client}, CPU s per million", median(results, client, "cpuSecondsPerMillion"))
+    if results.spread("floor", "cpuSecondsPerMillion"):
+        target = f"<= {limit:.2f}" if limit else None
+        results.figure(f"CPU, {client} / floor", results.ratio("cpuSecondsPerMillion", client, "floor"), target)
 
 
 def failing(broker, options):
@@ -56,8 +67,7 @@ def failing(broker, options):
     small = options.records <= 500_000
     failing_worker = clients.Worker(options.worker, "worker, failing", clients.failing(percent), sampled=True)
     compared = [(clients.Worker(options.worker), "clean"), (failing_worker, "failing")]
-    if small:
-        compared.append((clients.parallel(percent), "failing"))
+    compared.append((clients.parallel(percent), "failing") if small else (clients.floor(), "floor"))
     results = Results("failing", options.records, {"runs": options.runs, "failurePercent": percent})
     alternate(results, compared, broker.address, topic, options, failing_members)
     if small:
@@ -81,7 +91,7 @@ def failing_figures(results, small):
     fresh, clean = results.spread("worker, failing", "freshPerSecond"), results.spread("worker", "recordsPerSecond")
     results.figure("fresh orders/s, failing / clean", fresh[0] / clean[0] if fresh and clean else None, None if small else ">= 0.5")
     results.figure("fresh orders/s, failing", fresh and fresh[0])
-    results.figure("worker, failing, CPU s per million", median(results, "worker, failing", "cpuSecondsPerMillion"), None if small else "<= 0.5")
+    cpu_figures(results, "worker, failing", None if small else FAILING_CPU_TO_FLOOR)
     results.figure("worker, failing, all resolved, s", median(results, "worker, failing", "seconds"), "<= 7.6" if small else None)
     results.figure("parallel consumer, all resolved, s", median(results, "parallel consumer", "seconds"))
     results.figure("retry start, p99 late, ms", median(results, "worker, failing", "retryDelayP99Milliseconds"), "<= 50")
@@ -115,11 +125,17 @@ def backlog(sample):
 def latency(broker, options):
     """From produced to handled at a low rate, clean and failing; of orders that did not fail."""
     results = Results("latency", options.records, {"ordersPerSecond": options.rate, "failurePercent": options.failure_percent})
-    for name, percent in (("clean", 0), ("failing", options.failure_percent)):
-        outcome = offered(broker, options, f"latency-{name}", percent, producer_cpu=measure.CLIENT_CPU, every=1)
-        outcome.client = f"worker, {name}"
-        results.add(outcome)
-        latency_figures(results, outcome.client, "<= 7", "<= 20")
+    kinds = (("clean", 0), ("failing", options.failure_percent))
+    # A broker that just started answers its first seconds' requests late; they are not the worker's.
+    for run in range(options.runs + 1):
+        for name, percent in kinds:
+            outcome = offered(broker, options, f"latency-{name}-{run}", percent, producer_cpu=measure.CLIENT_CPU, every=1)
+            outcome.client = f"worker, {name}"
+            if run > 0:
+                results.add(outcome)
+    for name, _ in kinds:
+        latency_figures(results, f"worker, {name}", "<= 7", "<= 20")
+    results.notes.append("Before them, one run of each against the broker that just started is left out.")
     results.notes.append("Latency of orders that succeeded at their first try, in whole milliseconds, as timestamps are.")
     results.save()
 
@@ -140,6 +156,8 @@ def offered(broker, options, name, percent, producer_cpu, every):
     def produce():
         command = broker.produce_command(topic, options.records, options.rate)
         try:
+            # Else the first orders wait for the group to form, and that is what the 99th percentile would show.
+            consumer.wait_until_ready(60)
             produced.append(measure.run("producer", command, producer_cpu, options.timeout))
         except SystemExit as failure:
             measure.log(failure)
@@ -184,6 +202,6 @@ SCENARIOS = {
     "drain": (drain, 2_000_000, 5, 0),
     "failing": (failing, 200_000, 5, 0),
     "load": (load, 15_000_000, 1, 500_000),
-    "latency": (latency, 30_000, 1, 1_000),
+    "latency": (latency, 20_000, 3, 1_000),
     "memory": (memory, 24_000_000, 1, 0),
 }

@@ -59,7 +59,12 @@ pub(crate) fn connect(config: &Consume, surroundings: Surroundings) -> Result<Co
     let graves = i32::try_from(partitions(&common.topics.dead_letter)?).unwrap_or(i32::MAX);
     let source = Source::new(&common.kafka, group, topic, waker.clone()).context(ReadSnafu { topic })?;
     let sink = DeadLetterSink::new(&common.kafka, &common.topics.dead_letter, graves, waker);
-    let names = Names { topic: topic.clone(), group: group.clone(), pipeline: common.pipeline.clone() };
+    let names = Names {
+        topic: topic.clone(),
+        dead_letter_topic: common.topics.dead_letter.clone(),
+        group: group.clone(),
+        pipeline: common.pipeline.clone(),
+    };
     let graveyard = Graveyard::new(sink.context(DeadLettersSnafu)?, names);
     source.join().context(ReadSnafu { topic })?;
     let watch = Watch::new(config, shown, number, clock.now());

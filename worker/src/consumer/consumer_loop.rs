@@ -362,7 +362,7 @@ impl<'c> ConsumerLoop<'c> {
         self.publish_at = now + PUBLISH_EVERY;
         if self.draining_since.is_none() {
             match (self.partitions.is_empty(), self.desk.graveyard.refused()) {
-                (_, Some(code)) => self.ready.wait_for(format!("dead-letter topic: {code}")),
+                (_, Some(code)) => self.ready.wait_for(self.desk.graveyard.remedy(code)),
                 (_, None) if self.desk.flood.state() == BreakerState::Open => self.ready.wait_for(TOO_MANY),
                 (true, None) if self.assignments == 0 => {
                     let trouble = self.source.trouble().map(|words| format!(": {words}")).unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Dead letters on their way: made from the stored record, written, and made again when a write fails.
 //!
 //! A write that failed is repeated for ever; meanwhile the order's lane stays shut and the commit holds. Too large a
-//! record goes again with short headers, then without its value. Deliberately never skips one.
+//! record goes again with short headers, then without its value, then with nothing but where it came from. Deliberately
+//! never skips one.
 
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ const REPEAT_AFTER: Duration = Duration::from_secs(1);
 /// How long after a refusal that only a person can mend.
 const REPEAT_REFUSED_AFTER: Duration = Duration::from_secs(5);
 
+/// How often the same trouble with writing is told.
+const SAY_AGAIN_AFTER: Duration = Duration::from_secs(30);
+
 /// How much of a dead letter is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Size {
@@ -33,6 +37,28 @@ pub(crate) enum Size {
     ShortHeaders,
     /// Key and headers; the value stays where the origin headers point.
     Pointer,
+    /// Our headers alone; key, value and original headers stay where they point.
+    Origin,
+}
+
+impl Size {
+    /// What to try next after this was too large; `None` after the least there is.
+    fn smaller(self) -> Option<Size> {
+        match self {
+            Size::Whole => Some(Size::ShortHeaders),
+            Size::ShortHeaders => Some(Size::Pointer),
+            Size::Pointer => Some(Size::Origin),
+            Size::Origin => None,
+        }
+    }
+
+    /// Whether the value stays behind.
+    fn omits_value(self) -> bool {
+        match self {
+            Size::Whole | Size::ShortHeaders => false,
+            Size::Pointer | Size::Origin => true,
+        }
+    }
 }
 
 /// One dead letter that is not acknowledged yet.
@@ -107,6 +133,8 @@ pub(crate) struct Round {
 pub(crate) struct Names {
     /// Source topic.
     pub(crate) topic: String,
+    /// The topic they go to.
+    pub(crate) dead_letter_topic: String,
     /// Consumer group.
     pub(crate) group: String,
     /// Pipeline.
@@ -121,13 +149,15 @@ pub(crate) struct Graveyard {
     /// Handed to the producer, not answered.
     on_the_way: usize,
     refused: Option<ErrorCode>,
+    /// The last trouble that was told, and when.
+    said: Option<(ErrorCode, Time)>,
     given_up: u64,
 }
 
 impl Graveyard {
     /// A graveyard that writes through `sink`.
     pub(crate) fn new(sink: DeadLetterSink<Burial>, names: Names) -> Self {
-        Self { sink, names, again: Vec::new(), on_the_way: 0, refused: None, given_up: 0 }
+        Self { sink, names, again: Vec::new(), on_the_way: 0, refused: None, said: None, given_up: 0 }
     }
 
     /// Why nothing more may be taken in, while that is so: the topic is gone or closed to us. Without a dead letter that
@@ -155,10 +185,12 @@ impl Graveyard {
     pub(crate) fn bury(&mut self, partition: &Assigned, judge: &mut Judge, burial: Burial) {
         let Some(record) = partition.engine.record(burial.ticket) else { return };
         let Some(letter) = self.letter(partition, judge, &burial) else { return };
-        let value = if burial.size == Size::Pointer { None } else { record.value() };
+        let (size, omitted) = (burial.size, burial.size.omits_value());
+        let key = record.key().filter(|_| size != Size::Origin);
+        let value = record.value().filter(|_| !omitted);
         let origin = u64::from(burial.partition.unsigned_abs()) << 48 ^ letter.offset.unsigned_abs();
-        let (key, timestamp) = (record.key(), record.timestamp());
-        let letter = Letter { key, value, timestamp, origin, headers: headers(record, &letter) };
+        let headers = headers((size != Size::Origin).then_some(record), &letter);
+        let letter = Letter { key, value, timestamp: record.timestamp(), origin, headers };
         self.on_the_way += 1;
         self.given_up += u64::from(burial.is_new);
         self.sink.send(letter, burial);
@@ -188,7 +220,7 @@ impl Graveyard {
             order_id: None,
             product: None,
             order_value: None,
-            payload_omitted: burial.size == Size::Pointer,
+            payload_omitted: burial.size.omits_value(),
         };
         if let Some(order) = judge.order(record.value()) {
             letter.describe(&order);
@@ -221,23 +253,51 @@ impl Graveyard {
     fn keep(&mut self, mut burial: Burial, refusal: Refusal, moment: Moment) {
         burial.is_new = false;
         let delay = match refusal {
-            Refusal::TooLarge => {
-                burial.size = match burial.size {
-                    Size::Whole => Size::ShortHeaders,
-                    Size::ShortHeaders | Size::Pointer => Size::Pointer,
-                };
-                Duration::ZERO
-            }
+            Refusal::TooLarge => match burial.size.smaller() {
+                Some(smaller) => {
+                    burial.size = smaller;
+                    Duration::ZERO
+                }
+                // Not even our headers fit: the topic's limit has to be raised, which nobody but a person can do.
+                None => self.wait_for_a_person(ErrorCode::MessageSizeTooLarge),
+            },
             Refusal::Passing(code) => {
-                tracing::warn!(target: "kafka", "a dead letter was not written: {code}; writing it again");
+                self.say_passing(code, moment.now);
                 REPEAT_AFTER
             }
-            Refusal::NotAllowed(code) => {
-                self.refused = Some(code);
-                REPEAT_REFUSED_AFTER
-            }
+            Refusal::NotAllowed(code) => self.wait_for_a_person(code),
         };
         self.again.push((moment.now + delay, burial));
+    }
+
+    /// Says why a write failed: once in a while, as an outage fails thousands of them.
+    fn say_passing(&mut self, code: ErrorCode, now: Time) {
+        if self.said.is_none_or(|(said, at)| said != code || now.since(at) >= SAY_AGAIN_AFTER) {
+            self.said = Some((code, now));
+            tracing::warn!(target: "kafka", "dead letters are not written: {code}; writing them again");
+        }
+    }
+
+    /// Stops intake until the topic takes dead letters again; says so once.
+    fn wait_for_a_person(&mut self, code: ErrorCode) -> Duration {
+        if self.refused.replace(code) != Some(code) {
+            tracing::error!(target: "kafka", "{}", self.remedy(code));
+        }
+        REPEAT_REFUSED_AFTER
+    }
+
+    /// What is wrong with the dead-letter topic, and what to do.
+    pub(crate) fn remedy(&self, code: ErrorCode) -> String {
+        let topic = &self.names.dead_letter_topic;
+        let mend = match code {
+            ErrorCode::MessageSizeTooLarge => "raise its max.message.bytes",
+            ErrorCode::TopicAuthorizationFailed => "allow this user to WRITE to it",
+            ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopic | ErrorCode::UnknownPartition => {
+                "create it (`worker prepare`)"
+            }
+            _ => "look at the brokers' log",
+        };
+        format!("intake stopped: dead-letter topic {topic} takes nothing ({code}): {mend}")
     }
 
     /// Writes again what is due.
@@ -270,10 +330,10 @@ fn acknowledge(owner: &mut Assigned, judge: &mut Judge, burial: Burial) -> Optio
     })
 }
 
-/// The original's headers in order, then ours.
-fn headers(record: &Stored, letter: &DeadLetter) -> OwnedHeaders {
+/// The original's headers in order where they are kept, then ours.
+fn headers(record: Option<&Stored>, letter: &DeadLetter) -> OwnedHeaders {
     let mut headers = OwnedHeaders::new();
-    for (name, value) in record.headers() {
+    for (name, value) in record.into_iter().flat_map(Stored::headers) {
         headers = add_header(headers, name, value);
     }
     for (name, value) in letter.headers() {

@@ -116,6 +116,9 @@ impl<T: Send + Sync + 'static> DeadLetterSink<T> {
             .set("partitioner", "murmur2_random")
             // The topic decides what is too large; the client must not be stricter.
             .set("message.max.bytes", "1000000000")
+            // A batch counts as one message against the topic's limit, and librdkafka does not split a refused one: with
+            // its million bytes a burst of small dead letters would be refused for being many.
+            .set("batch.size", "65536")
             .set("delivery.timeout.ms", "30000")
             // A topic that is gone is said so, not made anew with the broker's defaults.
             .set("allow.auto.create.topics", "false")

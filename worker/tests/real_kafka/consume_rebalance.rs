@@ -11,7 +11,7 @@ use crate::{
     broker::Broker,
     orders::{self, Made},
     pipeline::{Pipeline, Role, products},
-    topic, wait,
+    process, topic, wait,
 };
 
 /// Half of the tries fail, and one retry is given: a quarter of the orders dies.
@@ -161,4 +161,29 @@ fn a_member_that_hung_and_came_back_loses_no_order() {
     assert_eq!(handled(&reports), orders::ids(&made, |order| !is_dead(order)));
     assert_eq!(pipeline.dead_ids(), orders::ids(&made, is_dead));
     assert_eq!(pipeline.committed(), pipeline.ends());
+}
+
+#[test]
+fn a_member_without_room_for_longer_than_the_poll_interval_stays_in_its_group() {
+    let Some(broker) = Broker::shared() else { return };
+    let pipeline = Pipeline::new(broker.address(), "no-room", 1);
+    let made = orders::told_apart("no-room", 100);
+    pipeline.fill(&made);
+    // Each order's only retry comes after 8 s, the poll interval is 6 s, and there is room for a part of the orders.
+    let failing = ["--fail-above-price", "0.00", "--max-retries", "1", "--initial-backoff", "8s"];
+    let little = ["--max-parked-bytes", "16384", "--max-dead-letter-ratio-percent", "100"];
+    let short = ["--client-config", "session.timeout.ms=6000", "--client-config", "max.poll.interval.ms=6000"];
+    let consumer = pipeline.consumer(&[&failing[..], &little, &short].concat());
+    let parked = consumer.wait_for_status("no more room", |status| {
+        status["parked"].as_u64().filter(|parked| *parked > 0 && status["totals"]["records"] == 0)
+    });
+    pipeline.wait_until_committed();
+    let rebalances = |kind| {
+        let series = format!("orderpipeline_consumer_rebalances_total{{kind=\"{kind}\"}}");
+        process::metric(&consumer.process.admin_address(), &series)
+    };
+    assert_eq!([rebalances("assign"), rebalances("revoke"), rebalances("lost")], [Some(1.0), Some(0.0), Some(0.0)]);
+    assert!(parked < 100, "all {parked} found room");
+    consumer.stop();
+    assert_eq!(pipeline.dead_ids(), orders::ids(&made, |_| true));
 }

@@ -60,6 +60,47 @@ fn a_dead_letter_topic_that_goes_away_stops_intake_until_it_is_back() {
 }
 
 #[test]
+fn partitions_that_move_while_dead_letters_are_refused_take_them_along() {
+    let Some(broker) = Broker::shared() else { return };
+    let pipeline = Pipeline::new(broker.address(), "refused-moved", 6);
+    let made = orders::made("refused-moved", 60);
+    let first = pipeline.consumer(&ALL_REFUSED);
+    topic::make_unwritable(pipeline.broker, &pipeline.dead_letters);
+    pipeline.fill(&made);
+    first.wait_for_status("it to be stuck", |status| (status["processing"] == "Stuck").then_some(()));
+    let second = pipeline.consumer(&ALL_REFUSED);
+    second.wait_for_status("its share", |status| (status["assignment"].as_array()?.len() == 3).then_some(()));
+    second.wait_for_status("it to be stuck, too", |status| (status["processing"] == "Stuck").then_some(()));
+    assert!(pipeline.dead().is_empty());
+
+    topic::make_writable(pipeline.broker, &pipeline.dead_letters);
+    pipeline.wait_until_committed();
+    let reports = [first.stop().1, second.stop().1];
+    let counted: u64 = reports.iter().filter_map(|report| report["consumed"]["deadLettered"].as_u64()).sum();
+    assert_eq!(counted, 60, "{reports:?}");
+    assert_eq!(pipeline.dead_ids(), orders::ids(&made, |_| true));
+}
+
+#[test]
+fn a_source_topic_that_is_deleted_under_a_consumer_is_named() {
+    let Some(broker) = Broker::shared() else { return };
+    let pipeline = Pipeline::new(broker.address(), "deleted", 2);
+    pipeline.fill(&orders::made("deleted", 10));
+    let consumer = pipeline.consumer(&[]);
+    pipeline.wait_until_committed();
+    topic::delete(pipeline.broker, &pipeline.orders);
+    let answer = || format!("{:?}", readiness(&consumer));
+    wait::until("readiness to name the topic", answer, || {
+        let (code, words) = readiness(&consumer);
+        (code == 503 && words.contains(&pipeline.orders)).then_some(())
+    });
+    let (ended, report) = consumer.stop();
+    assert_eq!(report["consumed"]["records"], 10);
+    let told = ended.stderr.lines().filter(|line| line.starts_with("warning") && line.contains(&pipeline.orders));
+    assert!((1..=3).contains(&told.count()), "{}", ended.stderr);
+}
+
+#[test]
 fn a_topic_made_anew_is_not_read_from_an_old_offset() {
     let Some(broker) = Broker::shared() else { return };
     let pipeline = Pipeline::new(broker.address(), "anew", 1);

@@ -17,6 +17,7 @@ mod consume;
 mod consume_admin;
 mod consume_foreign;
 mod consume_outage;
+mod consume_oversized;
 mod consume_rebalance;
 mod consume_stop;
 mod consume_topics;

@@ -11,7 +11,7 @@ use std::{
 
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, CommitMode, Consumer},
     message::{BorrowedMessage, Header, Headers, OwnedHeaders},
@@ -69,7 +69,15 @@ pub(crate) fn unique(prefix: &str) -> String {
 
 /// Creates a topic and waits until the broker serves it.
 pub(crate) fn create(broker: &str, topic: &str, partitions: i32) {
-    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    create_with(broker, topic, partitions, &[]);
+}
+
+/// [`create`] with settings of its own.
+pub(crate) fn create_with(broker: &str, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+    let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    for (key, value) in settings {
+        new = new.set(key, value);
+    }
     let results = block_on(admin(broker).create_topics([&new], &AdminOptions::new()));
     assert_eq!(results.expect("the broker answers"), vec![Ok(topic.to_owned())]);
     wait::until(
@@ -108,6 +116,23 @@ pub(crate) fn setting(broker: &str, topic: &str, name: &str) -> Option<String> {
     let resource =
         described.expect("the broker answers").pop().expect("one was asked for").expect("the topic is there");
     resource.get(name).and_then(|entry| entry.value.clone())
+}
+
+/// Lets the topic refuse every record: with its headers, none is below 100 bytes.
+pub(crate) fn make_unwritable(broker: &str, topic: &str) {
+    change_setting(broker, topic, "max.message.bytes", "100");
+}
+
+/// Undoes [`make_unwritable`].
+pub(crate) fn make_writable(broker: &str, topic: &str) {
+    change_setting(broker, topic, "max.message.bytes", "1048588");
+}
+
+/// Sets one setting of the topic; its others fall back to the broker's.
+pub(crate) fn change_setting(broker: &str, topic: &str, name: &str, value: &str) {
+    let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+    let results = block_on(admin(broker).alter_configs([&change], &AdminOptions::new())).expect("the broker answers");
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
 }
 
 /// Writes records and waits until all are acknowledged. Like any producer, it makes the broker create a missing topic.
