@@ -24,10 +24,12 @@ pub enum Error {
 }
 
 /// Which state belongs to a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CommitPointer {
-    /// `op1:none`: no durable state.
+    /// `op1:none`: what was done before is not in any state.
     None,
+    /// `op1:start`: the group begins here; nothing was done before.
+    Start,
     /// `op1:<epoch>:<state partition>:<state offset>:<checksum>`.
     Snapshot {
         /// Epoch of the owner that wrote it.
@@ -49,8 +51,10 @@ impl CommitPointer {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let excerpt = || text.chars().take(64).collect::<String>();
         let rest = text.strip_prefix("op1:").with_context(|| ForeignSnafu { text: excerpt() })?;
-        if rest == "none" {
-            return Ok(Self::None);
+        match rest {
+            "none" => return Ok(Self::None),
+            "start" => return Ok(Self::Start),
+            _ => {}
         }
         let pointer = parse_snapshot(rest).with_context(|| MalformedSnafu { text: excerpt() })?;
         ensure!(pointer.to_string() == text, MalformedSnafu { text: excerpt() });
@@ -71,6 +75,7 @@ impl fmt::Display for CommitPointer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => formatter.write_str("op1:none"),
+            Self::Start => formatter.write_str("op1:start"),
             Self::Snapshot { epoch, partition, offset, checksum } => {
                 write!(formatter, "op1:{epoch}:{partition}:{offset}:{checksum:016x}")
             }
@@ -87,7 +92,7 @@ mod tests {
         let snapshot = (any::<u64>(), 0..=i32::MAX, 0..=i64::MAX, any::<u64>()).prop_map(
             |(epoch, partition, offset, checksum)| CommitPointer::Snapshot { epoch, partition, offset, checksum },
         );
-        prop_oneof![1 => Just(CommitPointer::None), 9 => snapshot]
+        prop_oneof![1 => Just(CommitPointer::None), 1 => Just(CommitPointer::Start), 8 => snapshot]
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use crate::slab::{NONE, Slab};
 const KEPT_LANES: usize = 1024;
 
 /// The last slot of every lane that is not empty.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Lanes {
     tails: HashTable<u32>,
 }

@@ -17,6 +17,7 @@ mod window;
 pub mod totals;
 
 pub mod commit_pointer;
+pub mod recovery;
 pub mod snapshot;
 
 pub mod breaker;

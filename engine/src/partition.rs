@@ -59,7 +59,7 @@ pub struct Occupancy {
 }
 
 /// One source partition in one assignment. `R` is the caller's copy of a record.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Partition<R> {
     policy: RetryPolicy,
     limits: Limits,

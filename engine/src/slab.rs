@@ -83,7 +83,7 @@ impl Trail {
 }
 
 /// One place: a stored record, or none.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry<R> {
     record: Option<R>,
     pub(crate) offset: i64,
@@ -120,7 +120,7 @@ impl<R> Entry<R> {
 }
 
 /// Places for entries, used again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Slab<R> {
     chunks: Vec<Vec<Entry<R>>>,
     /// First of the list of free places.
@@ -210,7 +210,7 @@ impl<R> Slab<R> {
 }
 
 /// A first-in first-out list of slots, linked through the entries.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Queue {
     head: u32,
     tail: u32,

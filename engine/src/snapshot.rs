@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What is wrong with a snapshot's bytes.
-#[derive(Debug, Snafu, PartialEq, Eq)]
+#[derive(Clone, Debug, Snafu, PartialEq, Eq)]
 pub enum Error {
     /// It does not begin with our magic bytes.
     #[snafu(display("the bytes are no snapshot of this program; is the state topic shared with another one?"))]

@@ -19,7 +19,7 @@ const SLOTS: usize = 1 << LEVEL_BITS;
 const KEPT: usize = 1024;
 
 /// Slots of the slab in the order they are due; equal ones by offset.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Timer {
     /// Every tick up to this one is in `imminent`, the rest in the wheel.
     current: u64,

@@ -132,6 +132,17 @@ impl Window {
         })
     }
 
+    /// Which place each unresolved offset has among all of them. O(words) once, then O(1) each.
+    pub(crate) fn ranks(&self) -> Ranks<'_> {
+        let mut before = Vec::with_capacity(self.words.len());
+        let mut count = 0;
+        for word in &self.words {
+            before.push(count);
+            count += word.count_ones();
+        }
+        Ranks { window: self, before }
+    }
+
     /// Bytes the bits occupy.
     #[cfg(test)]
     fn capacity_bytes(&self) -> usize {
@@ -163,6 +174,23 @@ impl Window {
         if self.words.capacity() > (self.words.len() * 4).max(KEPT_WORDS * 4) {
             self.words.shrink_to((self.words.len() * 2).max(KEPT_WORDS));
         }
+    }
+}
+
+/// The places of the unresolved offsets in their ascending order.
+#[derive(Debug)]
+pub(crate) struct Ranks<'a> {
+    window: &'a Window,
+    /// Unresolved offsets below each word.
+    before: Vec<u32>,
+}
+
+impl Ranks<'_> {
+    /// The place of `offset`, from 0; `None` when it is not unresolved.
+    pub(crate) fn of(&self, offset: i64) -> Option<usize> {
+        let (word, bit) = self.window.place(offset)?;
+        let bits = self.window.words[word];
+        (bits & bit != 0).then(|| (self.before[word] + (bits & (bit - 1)).count_ones()) as usize)
     }
 }
 
@@ -253,6 +281,9 @@ mod tests {
                 prop_assert_eq!(window.watermark(), open.first().copied().unwrap_or(end));
                 prop_assert_eq!((window.end(), window.unresolved()), (end, open.len()));
                 prop_assert!(window.iter().eq(open.iter().copied()));
+                let ranks = window.ranks();
+                prop_assert!(open.iter().enumerate().all(|(place, offset)| ranks.of(*offset) == Some(place)));
+                prop_assert!((end - 70..end + 5).all(|offset| ranks.of(offset).is_some() == open.contains(&offset)));
                 prop_assert!((end - 70..end + 5).all(|offset| window.is_unresolved(offset) == open.contains(&offset)));
             }
         }

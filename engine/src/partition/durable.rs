@@ -19,15 +19,15 @@ impl<R: Stored> Partition<R> {
     /// `wall_milliseconds` are one moment on both clocks. The caller adds scan marks and the last reset.
     #[must_use]
     pub fn cut(&self, now: Time, wall_milliseconds: i64) -> Snapshot {
-        let mut trails: Vec<(i64, Trail)> = self.slab.iter().map(|entry| (entry.offset, entry.trail)).collect();
-        trails.extend(self.restored.iter().map(|(offset, trail)| (*offset, *trail)));
-        trails.sort_unstable_by_key(|(offset, _)| *offset);
-        let mut trails = trails.into_iter().peekable();
         let mut unresolved = Vec::with_capacity(self.window.unresolved());
-        for offset in self.window.iter() {
-            let trail = trails.next_if(|(at, _)| *at == offset).map(|(_, trail)| trail);
-            unresolved
-                .push(Unresolved { offset, tries: trail.and_then(|trail| freeze(&trail, now, wall_milliseconds)) });
+        unresolved.extend(self.window.iter().map(|offset| Unresolved { offset, tries: None }));
+        let ranks = self.window.ranks();
+        let stored = self.slab.iter().map(|entry| (entry.offset, &entry.trail));
+        let unpolled = self.restored.iter().map(|(offset, trail)| (*offset, trail));
+        for (offset, trail) in stored.chain(unpolled).filter(|(_, trail)| trail.class.is_some()) {
+            if let Some(place) = ranks.of(offset) {
+                unresolved[place].tries = freeze(trail, now, wall_milliseconds);
+            }
         }
         Snapshot {
             watermark: self.window.watermark(),
