@@ -78,6 +78,21 @@ impl Counters {
         self.retries.iter().sum()
     }
 
+    /// What came since `earlier`, which is a former state of these counters.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut retries = self.retries;
+        for (mine, theirs) in retries.iter_mut().zip(earlier.retries) {
+            *mine -= theirs;
+        }
+        Self {
+            succeeded: self.succeeded - earlier.succeeded,
+            dead_lettered: self.dead_lettered - earlier.dead_lettered,
+            skipped: self.skipped - earlier.skipped,
+            retries,
+        }
+    }
+
     /// Adds what another one holds.
     pub fn merge(&mut self, other: &Self) {
         self.succeeded += other.succeeded;

@@ -118,6 +118,8 @@ metrics! {
         "Records resolved above the lowest unresolved one.";
     CONSUMER_CHECKPOINT_AGE_SECONDS = "consumer_checkpoint_age_seconds", Gauge, Consumer, [],
         "Time since the last checkpoint that was committed.";
+    CONSUMER_RESTORE_DURATION_SECONDS = "consumer_restore_duration_seconds", Histogram, Consumer, [],
+        "Time from a partition's assignment until its totals were restored and claimed, and records could be taken in.";
     CONSUMER_END_TO_END_LATENCY_SECONDS = "consumer_end_to_end_latency_seconds", Histogram, Consumer, [],
         "Time from a record's timestamp to its resolution.";
     CONSUMER_PROCESSING_DURATION_SECONDS = "consumer_processing_duration_seconds", Histogram, Consumer, [],

@@ -51,6 +51,7 @@ enum Command {
     Produce(produce::ProduceArguments),
     Consume(consume::ConsumeArguments),
     DeadLetters(small_roles::DeadLettersArguments),
+    Report(small_roles::ReportArguments),
     Prepare(small_roles::PrepareArguments),
     CheckSchemas(small_roles::CheckSchemasArguments),
 }
@@ -102,6 +103,7 @@ fn check(command: Command, matches: &clap::ArgMatches) -> Result<config::Command
         Command::Produce(arguments) => config::Command::Produce(arguments.check()?),
         Command::Consume(arguments) => config::Command::Consume(arguments.check()?),
         Command::DeadLetters(arguments) => config::Command::DeadLetters(arguments.check()?),
+        Command::Report(arguments) => config::Command::Report(arguments.check()?),
         Command::Prepare(arguments) => config::Command::Prepare(arguments.check()?),
         Command::CheckSchemas(arguments) => config::Command::CheckSchemas(arguments.check()),
     })

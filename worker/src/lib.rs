@@ -13,3 +13,4 @@ pub mod report;
 pub mod roles;
 pub mod screen;
 pub mod source;
+pub(crate) mod state;

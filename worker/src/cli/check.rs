@@ -8,14 +8,12 @@ use schemas::settings::{OwnedSetting, owned_client_setting};
 use snafu::{OptionExt, ResultExt, ensure};
 
 use super::error::{
-    Error, FixedSnafu, NeedsSnafu, NoBootstrapServersSnafu, NotInThisReleaseSnafu, OwnedByFlagSnafu, ReadFileSnafu,
-    SameTopicSnafu,
+    Error, FixedSnafu, NeedsSnafu, NoBootstrapServersSnafu, OwnedByFlagSnafu, ReadFileSnafu, SameTopicSnafu,
 };
 use super::flag_groups::{
-    DecodeArguments, KafkaArguments, SecurityArguments, ServeArguments, State, TalkArguments, TopicArguments,
+    DecodeArguments, KafkaArguments, SecurityArguments, ServeArguments, TalkArguments, TopicArguments,
 };
-use super::later::WITHOUT_STATE;
-use crate::config::{Common, Kafka, Sasl, SaslMechanism, Security, SecurityProtocol, StateMode, Topics};
+use crate::config::{Common, Kafka, Sasl, SaslMechanism, Security, SecurityProtocol, Topics};
 
 /// The groups of flags that commands have in common; a command without one leaves it out.
 pub(super) struct Groups {
@@ -36,10 +34,6 @@ impl Groups {
     /// The same for a command that brings a broker when none is named: then the servers are empty.
     pub(super) fn check_with_or_without_broker(self) -> Result<Common, Error> {
         self.topics.registry.refuse()?;
-        ensure!(
-            self.topics.state == State::None,
-            NotInThisReleaseSnafu { flag: "--state durable", instead: WITHOUT_STATE }
-        );
         let writer_schema = self.decode.and_then(|decode| decode.writer_schema).map(read_schema).transpose()?;
         let (report, admin_address) = match self.serve {
             Some(serve) => (serve.report, serve.admin_address),
@@ -49,8 +43,8 @@ impl Groups {
             kafka: self.kafka.check()?,
             pipeline: self.topics.pipeline.clone().unwrap_or_else(|| self.topics.group_id.clone()),
             group_id: self.topics.group_id.clone(),
+            state_mode: self.topics.state.into(),
             topics: self.topics.check()?,
-            state_mode: StateMode::None,
             registry: None,
             writer_schema,
             report,

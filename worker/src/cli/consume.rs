@@ -7,11 +7,11 @@ use clap::{Args, ValueEnum};
 use snafu::ensure;
 
 use super::check::Groups;
-use super::error::{BackoffOrderSnafu, Error, NotInThisReleaseSnafu, NothingToFailSnafu};
-use super::flag_groups::{DecodeArguments, KafkaArguments, ServeArguments, TalkArguments, TopicArguments};
+use super::error::{BackoffOrderSnafu, Error, NeedsSnafu, NotInThisReleaseSnafu, NothingToFailSnafu};
+use super::flag_groups::{DecodeArguments, KafkaArguments, ServeArguments, State, TalkArguments, TopicArguments};
 use super::later::{HandlerArguments, WITHOUT_HTTP};
 use super::values;
-use crate::config::{self, Consume, DecimalPrice, Retry, Simulate};
+use crate::config::{self, Consume, DecimalPrice, ResetState, Retry, Simulate};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -70,10 +70,13 @@ pub(super) struct ConsumeArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     #[arg(help_heading = "Consuming")]
     consumers: u16,
-    /// Time between two commits
+    /// Time between two checkpoints
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = values::positive_duration)]
     #[arg(help_heading = "Consuming")]
     checkpoint_interval: Duration,
+    /// Decide about stored totals that do not fit, once for each ID: snapshot, committed or empty
+    #[arg(long, value_name = "MODE:ID", value_parser = values::reset_state, help_heading = "Consuming")]
+    reset_state: Option<ResetState>,
     #[command(flatten)]
     decode: DecodeArguments,
     #[command(flatten)]
@@ -145,6 +148,10 @@ impl ConsumeArguments {
     pub(super) fn check(self) -> Result<Consume, Error> {
         self.later.refuse()?;
         let Self { kafka, topics, decode, serve, talk, .. } = self;
+        ensure!(
+            self.reset_state.is_none() || topics.state == State::Durable,
+            NeedsSnafu { flag: "--reset-state", needs: "--state durable" }
+        );
         Ok(Consume {
             common: Groups { kafka, topics, decode: Some(decode), serve: Some(serve), talk }.check()?,
             handler: handler(self.handler, self.failures, self.seed)?,
@@ -161,6 +168,7 @@ impl ConsumeArguments {
                 StartFrom::Earliest => config::StartFrom::Earliest,
                 StartFrom::Latest => config::StartFrom::Latest,
             },
+            reset_state: self.reset_state,
             max_in_flight: self.max_in_flight,
             max_parked_bytes: self.max_parked_bytes,
             consumers: self.consumers,

@@ -74,8 +74,8 @@ pub(super) struct TopicArguments {
     /// Name of the pipeline in reports and dead letters [default: the group]
     #[arg(long, value_name = "NAME", value_parser = values::name)]
     pub(super) pipeline: Option<String>,
-    /// Where totals live: none = in memory
-    #[arg(long, value_name = "MODE", default_value = "none")]
+    /// Where totals live: durable = in the state topic, none = in memory
+    #[arg(long, value_name = "MODE", default_value = "durable")]
     pub(super) state: State,
     #[command(flatten)]
     pub(super) registry: RegistryArguments,
@@ -139,9 +139,8 @@ pub(super) enum SaslMechanism {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum State {
-    None,
-    #[value(hide = true)]
     Durable,
+    None,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -176,6 +175,15 @@ impl From<SaslMechanism> for config::SaslMechanism {
             SaslMechanism::Plain => config::SaslMechanism::Plain,
             SaslMechanism::ScramSha256 => config::SaslMechanism::ScramSha256,
             SaslMechanism::ScramSha512 => config::SaslMechanism::ScramSha512,
+        }
+    }
+}
+
+impl From<State> for config::StateMode {
+    fn from(state: State) -> config::StateMode {
+        match state {
+            State::Durable => config::StateMode::Durable,
+            State::None => config::StateMode::None,
         }
     }
 }

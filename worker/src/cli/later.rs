@@ -29,14 +29,10 @@ pub(super) struct HandlerArguments {
     http_auth_file: Option<PathBuf>,
     #[arg(long, hide = true, value_name = "DURATION")]
     http_timeout: Option<String>,
-    #[arg(long, hide = true, value_name = "MODE:ID")]
-    reset_state: Option<String>,
 }
 
 /// What to do instead of naming a registry.
 pub(super) const WITHOUT_REGISTRY: &str = "asks no schema registry: name the schema of the records with --writer-schema FILE; frames are taken off by themselves";
-/// What to do instead of keeping totals in a topic.
-pub(super) const WITHOUT_STATE: &str = "keeps totals in memory: leave it out, or use --state none";
 /// What to do instead of calling a service.
 pub(super) const WITHOUT_HTTP: &str = "calls no service: use --handler none, or --handler simulate";
 
@@ -60,8 +56,7 @@ impl HandlerArguments {
             ("--http-auth-file", self.http_auth_file.is_some()),
             ("--http-timeout", self.http_timeout.is_some()),
         ];
-        refuse(&http, WITHOUT_HTTP)?;
-        refuse(&[("--reset-state", self.reset_state.is_some())], WITHOUT_STATE)
+        refuse(&http, WITHOUT_HTTP)
     }
 }
 

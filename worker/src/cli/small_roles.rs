@@ -14,7 +14,9 @@ use super::error::Error;
 use super::flag_groups::{DecodeArguments, KafkaArguments, ServeArguments, TalkArguments, TopicArguments};
 use super::produce::{SourceArguments, pace};
 use super::values;
-use crate::config::{CheckSchemas, DeadLetters, DecimalPrice, Demo, Prepare, PrepareTask, Simulate, TopicShape};
+use crate::config::{
+    CheckSchemas, Common, DeadLetters, DecimalPrice, Demo, Prepare, PrepareTask, Simulate, TopicShape,
+};
 
 const DEMO_AFTER_HELP: &str = "\
 Examples:
@@ -30,6 +32,13 @@ const DEAD_LETTERS_AFTER_HELP: &str = "\
 Examples:
   worker dead-letters --bootstrap-servers localhost:9092           goes on until it is stopped
   worker dead-letters --bootstrap-servers localhost:9092 --peek    what is there now, then ends";
+
+const REPORT_AFTER_HELP: &str = "\
+Examples:
+  worker report --bootstrap-servers localhost:9092
+  worker report --bootstrap-servers localhost:9092 --group-id orders --report totals.json
+
+The totals are those of each partition's last checkpoint. Nothing is joined, and nothing is changed.";
 
 const PREPARE_AFTER_HELP: &str = "\
 Examples:
@@ -94,6 +103,21 @@ pub(super) struct DeadLettersArguments {
     topics: TopicArguments,
     #[command(flatten)]
     serve: ServeArguments,
+    #[command(flatten)]
+    talk: TalkArguments,
+}
+
+/// What the group's orders add up to, read from its state topic; needs no running consumer
+#[derive(Debug, Args)]
+#[command(after_help = REPORT_AFTER_HELP)]
+pub(super) struct ReportArguments {
+    /// Write the report here (JSON), too
+    #[arg(long, value_name = "FILE", help_heading = "Process")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    kafka: KafkaArguments,
+    #[command(flatten)]
+    topics: TopicArguments,
     #[command(flatten)]
     talk: TalkArguments,
 }
@@ -179,6 +203,13 @@ impl DeadLettersArguments {
         let Self { kafka, topics, decode, serve, talk, .. } = self;
         let common = Groups { kafka, topics, decode: Some(decode), serve: Some(serve), talk }.check()?;
         Ok(DeadLetters { common, until_idle: self.until_idle, peek: self.peek })
+    }
+}
+
+impl ReportArguments {
+    pub(super) fn check(self) -> Result<Common, Error> {
+        let Self { report, kafka, topics, talk } = self;
+        Ok(Common { report, ..Groups { kafka, topics, decode: None, serve: None, talk }.check()? })
     }
 }
 

@@ -8,6 +8,11 @@ use std::time::Duration;
 
 use snafu::{OptionExt, Snafu, ensure};
 
+use crate::config::{ResetMode, ResetState};
+
+/// Every snapshot carries the id.
+const LONGEST_RESET_ID: usize = 200;
+
 /// What is wrong with one value. clap puts the value and the flag before it.
 #[derive(Debug, Clone, PartialEq, Eq, Snafu)]
 pub(super) enum ValueError {
@@ -39,6 +44,12 @@ pub(super) enum ValueError {
     Topic,
     #[snafu(display("a name must not be empty"))]
     EmptyName,
+    #[snafu(display(
+        "write what to do and an id of your own, such as committed:2026-11-21; it is done once for each id: \
+         snapshot goes on with the newest snapshot, committed at the committed offsets with empty totals, \
+         empty where --start-from says"
+    ))]
+    ResetState,
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
@@ -111,6 +122,18 @@ pub(super) fn topic(text: &str) -> Result<String, ValueError> {
     Ok(text.to_owned())
 }
 
+pub(super) fn reset_state(text: &str) -> Result<ResetState, ValueError> {
+    let (mode, id) = text.split_once(':').context(ResetStateSnafu)?;
+    let mode = match mode {
+        "snapshot" => ResetMode::Snapshot,
+        "committed" => ResetMode::Committed,
+        "empty" => ResetMode::Empty,
+        _ => return ResetStateSnafu.fail(),
+    };
+    ensure!(!id.trim().is_empty() && id.len() <= LONGEST_RESET_ID, ResetStateSnafu);
+    Ok(ResetState { mode, id: id.to_owned() })
+}
+
 pub(super) fn name(text: &str) -> Result<String, ValueError> {
     ensure!(!text.trim().is_empty(), EmptyNameSnafu);
     Ok(text.to_owned())
@@ -167,6 +190,17 @@ mod tests {
         assert_eq!(topic("shop.orders_v1-dlq"), Ok("shop.orders_v1-dlq".to_owned()));
         for text in ["", ".", "..", "a b", "a/b", "größe", &"x".repeat(250)] {
             assert_eq!(topic(text), Err(ValueError::Topic), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reset_says_what_to_do_and_has_an_id() {
+        let reset = ResetState { mode: ResetMode::Committed, id: "2026-11-21: moved".to_owned() };
+        assert_eq!(reset_state("committed:2026-11-21: moved"), Ok(reset));
+        assert_eq!(reset_state("snapshot:1").map(|reset| reset.mode), Ok(ResetMode::Snapshot));
+        assert_eq!(reset_state("empty:1").map(|reset| reset.mode), Ok(ResetMode::Empty));
+        for text in ["", "empty", "empty:", "empty: ", "all:1", &format!("empty:{}", "x".repeat(201))] {
+            assert_eq!(reset_state(text), Err(ValueError::ResetState), "{text}");
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Consume {
     pub ordering: Ordering,
     /// Where a group without a commit starts.
     pub start_from: StartFrom,
+    /// What to do with stored state, once for each id; absent = go on with it.
+    pub reset_state: Option<ResetState>,
     /// Most handlers that wait at a time; at least 1.
     pub max_in_flight: u32,
     /// Most bytes of parked and lane-waiting records in the process.
@@ -72,6 +74,26 @@ pub struct Retry {
     pub max_backoff: Duration,
     /// Each wait is made longer by up to this share of it, 0..=100.
     pub jitter_percent: u32,
+}
+
+/// A person's decision about stored state, obeyed by every partition once for each id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResetState {
+    /// Where to go on.
+    pub mode: ResetMode,
+    /// Tells this decision from earlier ones; not empty.
+    pub id: String,
+}
+
+/// Where a reset goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetMode {
+    /// With the newest complete snapshot, its place and its totals.
+    Snapshot,
+    /// At the committed offset, with empty totals.
+    Committed,
+    /// Where `start_from` says, with empty totals.
+    Empty,
 }
 
 /// Which orders wait for which.

@@ -9,7 +9,7 @@ mod produce;
 mod small_roles;
 
 pub use client::{BrokerKind, Kafka, Sasl, SaslMechanism, Security, SecurityProtocol};
-pub use consume::{Consume, Handler, Ordering, Retry, Simulate, StartFrom};
+pub use consume::{Consume, Handler, Ordering, ResetMode, ResetState, Retry, Simulate, StartFrom};
 pub use decimal_price::{DecimalPrice, DecimalPriceError};
 pub use pipeline::{Common, LogFormat, Registration, Registry, StateMode, Topics};
 pub use produce::{Compression, Generator, Input, InputFormat, OnBadLine, Orders, Pace, Produce};
@@ -28,6 +28,8 @@ pub enum Command {
     DeadLetters(DeadLetters),
     /// `worker prepare`
     Prepare(Prepare),
+    /// `worker report`
+    Report(Common),
     /// `worker check-schemas`
     CheckSchemas(CheckSchemas),
 }

@@ -55,11 +55,11 @@ pub struct Topics {
 /// Where the totals of a consumer live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StateMode {
-    /// In memory: they start at zero with each process.
+    /// In the state topic: they survive restarts and move with their partitions.
     #[default]
-    None,
-    /// In the state topic; not in this release, the command line refuses it.
     Durable,
+    /// In memory: they start at zero with each process.
+    None,
 }
 
 /// Where schemas are looked up by id. Not in this release: nothing makes one yet.

@@ -3,8 +3,10 @@
 //! Deliberately plain data with a few questions; `intake`, `dispatch`, `checkpoint` and `assignment` act on it.
 
 use engine::partition::{Occupancy, Partition};
+use engine::snapshot::Counters;
 use engine::time::Time;
 
+use super::ledger::Ledger;
 use super::stored::Stored;
 use crate::kafka::source::Reader;
 
@@ -20,6 +22,10 @@ pub(crate) struct Assigned {
     pub(crate) engine: Partition<Stored>,
     /// The last offset that the group took; -1 before the first.
     pub(crate) committed: i64,
+    /// How durable its state is; `None` while totals live in memory.
+    pub(crate) ledger: Option<Ledger>,
+    /// What the counters said when it came: the rest is this process's own doing.
+    pub(crate) inherited: Counters,
     /// All that is in the log was read, as of the last look.
     pub(crate) is_at_end: bool,
     /// Timestamp of a record that was read lately, milliseconds since 1970; `None` before the first that has one.
@@ -29,9 +35,30 @@ pub(crate) struct Assigned {
 }
 
 impl Assigned {
+    /// Whether records may be taken in: not before the claim to its state is certain.
+    pub(crate) fn is_open(&self) -> bool {
+        self.ledger.as_ref().is_none_or(Ledger::is_claimed)
+    }
+
+    /// Records that this process resolved.
+    pub(crate) fn own_records(&self) -> u64 {
+        self.engine.counters().records() - self.inherited.records()
+    }
+
+    /// Records that ended well in this process.
+    pub(crate) fn own_well(&self) -> u64 {
+        let well = |counters: &Counters| counters.succeeded + counters.skipped;
+        well(self.engine.counters()) - well(&self.inherited)
+    }
+
+    /// How this process's own records ended.
+    pub(crate) fn own_counters(&self) -> Counters {
+        self.engine.counters().since(&self.inherited)
+    }
+
     /// Whether all that is in the log is read and resolved.
     pub(crate) fn is_idle(&self) -> bool {
-        self.is_at_end && self.engine.unresolved() == 0
+        self.is_open() && self.is_at_end && self.engine.unresolved() == 0
     }
 
     /// Remembers how far in time the reader has come: the record that is next in line.

@@ -10,18 +10,23 @@ use engine::breaker::FloodGuard;
 use engine::retry::RetryPolicy;
 use runtime::{ReadyHandle, Shutdown};
 use schemas::codec::Decoder;
-use snafu::{OptionExt, ResultExt};
+use snafu::{OptionExt, ResultExt, ensure};
 
-use super::consumer_loop::ConsumerLoop;
+use super::consumer_loop::{Around, ConsumerLoop};
 use super::desk::Desk;
+use super::durable::Durable;
 use super::graveyard::{Graveyard, Names};
 use super::judge::Judge;
 use super::progress::Progress;
 use super::watch::{Shown, Watch};
-use super::{DeadLettersSnafu, Error, ReadSnafu, RetryPolicySnafu, StoppedSnafu, TopicSnafu, WriterSchemaSnafu};
+use super::{
+    DeadLettersSnafu, Error, LookAtStateSnafu, NotCompactedSnafu, ReadSnafu, RetryPolicySnafu, StateTopicMissingSnafu,
+    StoppedSnafu, TopicSnafu, WriterSchemaSnafu,
+};
 use crate::clock::Clock;
-use crate::config::{Consume, Retry};
+use crate::config::{BrokerKind, Common, Consume, Retry, StateMode};
 use crate::handler::Handler;
+use crate::kafka::admin::Admin;
 use crate::kafka::dead_letter_sink::DeadLetterSink;
 use crate::kafka::source::Source;
 use crate::kafka::topic;
@@ -57,6 +62,13 @@ pub(crate) fn connect(config: &Consume, surroundings: Surroundings) -> Result<Co
     };
     partitions(topic)?;
     let graves = i32::try_from(partitions(&common.topics.dead_letter)?).unwrap_or(i32::MAX);
+    let durable = match common.state_mode {
+        StateMode::None => None,
+        StateMode::Durable => {
+            look_at_state(common, clock, partitions)?;
+            Some(Durable::new(config, clock, waker.clone())?)
+        }
+    };
     let source = Source::new(&common.kafka, group, topic, waker.clone()).context(ReadSnafu { topic })?;
     let sink = DeadLetterSink::new(&common.kafka, &common.topics.dead_letter, graves, waker);
     let names = Names {
@@ -71,7 +83,38 @@ pub(crate) fn connect(config: &Consume, surroundings: Surroundings) -> Result<Co
     let judge = Judge::new(decoder, Handler::new(&config.handler), config.max_price);
     let flood = FloodGuard::new(f64::from(config.max_dead_letter_ratio_percent));
     let desk = Desk { config, judge, graveyard, watch, flood, clock, product: Vec::new() };
-    Ok(ConsumerLoop::new(desk, source, policy, progress, shutdown, ready))
+    Ok(ConsumerLoop::new(desk, source, policy, durable, Around { progress, shutdown, ready }))
+}
+
+/// The state topic has to be there, and compacted. Where its settings may not be read, that is left to `worker prepare`.
+fn look_at_state(
+    common: &Common,
+    clock: Clock,
+    partitions: impl Fn(&str) -> Result<usize, Error>,
+) -> Result<(), Error> {
+    let name = &common.topics.state;
+    match partitions(name) {
+        Err(Error::Topic { source: topic::Error::Missing { topic, addresses } }) => {
+            return StateTopicMissingSnafu { topic, addresses }.fail();
+        }
+        Err(error) => return Err(error),
+        Ok(_) if common.kafka.broker_kind == BrokerKind::Embedded => return Ok(()),
+        Ok(_) => {}
+    }
+    let context = || LookAtStateSnafu { topic: name };
+    let admin = Admin::connect(&common.kafka, name, clock).context(context())?;
+    match admin.settings(name) {
+        Ok(settings) => {
+            let policy = settings.get("cleanup.policy").map_or("delete", String::as_str);
+            ensure!(policy == "compact", NotCompactedSnafu { topic: name, policy });
+            Ok(())
+        }
+        Err(error) if error.is_forbidden() => {
+            tracing::warn!(target: "kafka", "{error}; not checked whether it is compacted");
+            Ok(())
+        }
+        Err(error) => Err(error).context(context()),
+    }
 }
 
 fn policy(retry: &Retry) -> Result<RetryPolicy, Error> {

@@ -18,13 +18,14 @@ use super::assigned::Assigned;
 use super::assignment::Arriving;
 use super::checkpoint::Checkpoints;
 use super::desk::Desk;
+use super::durable::Durable;
 use super::gauges::Gauges;
 use super::intake::{BATCH, Step};
 use super::progress::Progress;
 use super::watch::{Handled, Sold};
 use super::{Error, ReadSnafu};
+use crate::kafka::delivery::Refusal;
 use crate::kafka::source::{Event, Source};
-use crate::roles::chain;
 
 /// The longest rest, and the longest time between two looks at the group.
 const SERVE_EVERY: Duration = Duration::from_millis(20);
@@ -34,9 +35,6 @@ const LEAST_TIME_FOR_RETRIES: Duration = Duration::from_millis(1);
 
 /// How often gauges and progress are renewed.
 const PUBLISH_EVERY: Duration = Duration::from_millis(250);
-
-/// From SIGTERM on, orders that wait for a retry or a dead letter may be finished for this long.
-const DRAIN_BUDGET: Duration = Duration::from_secs(20);
 
 /// What `/readyz` says when the flood guard stopped intake.
 const TOO_MANY: &str = "intake stopped: too many orders were dead-lettered; mend the cause, then start again";
@@ -50,6 +48,18 @@ pub(crate) struct Ended {
     pub(crate) counters: Counters,
     /// How fast.
     pub(crate) handled: Handled,
+    /// Whether its last checkpoint is certain.
+    pub(crate) is_certain: bool,
+}
+
+/// What a loop shares with the rest of its process.
+pub(crate) struct Around {
+    /// How far it is.
+    pub(crate) progress: Arc<Progress>,
+    /// Ends it.
+    pub(crate) shutdown: Shutdown,
+    /// Says what it waits for.
+    pub(crate) ready: ReadyHandle,
 }
 
 /// One consumer thread's state; see the module.
@@ -62,16 +72,18 @@ pub(crate) struct ConsumerLoop<'c> {
     /// How many assignments there were; the number of the newest.
     pub(super) assignments: u32,
     pub(super) checkpoints: Checkpoints,
+    /// Where totals are kept; `None` = in memory.
+    pub(super) durable: Option<Durable>,
     progress: Arc<Progress>,
-    shutdown: Shutdown,
-    ready: ReadyHandle,
+    pub(super) shutdown: Shutdown,
+    pub(super) ready: ReadyHandle,
     shown: Vec<Sold>,
     serve_at: Time,
     publish_at: Time,
     /// What is wrong with the topic, since the last record.
     trouble: Option<String>,
-    idle_since: Option<Time>,
-    draining_since: Option<Time>,
+    pub(super) idle_since: Option<Time>,
+    pub(super) draining_since: Option<Time>,
     /// How many records the flood guard knows to have ended well, and to have been given up.
     guarded: (u64, u64),
 }
@@ -82,10 +94,10 @@ impl<'c> ConsumerLoop<'c> {
         desk: Desk<'c>,
         source: Source,
         policy: RetryPolicy,
-        progress: Arc<Progress>,
-        shutdown: Shutdown,
-        ready: ReadyHandle,
+        durable: Option<Durable>,
+        around: Around,
     ) -> Self {
+        let Around { progress, shutdown, ready } = around;
         let now = desk.moment().now;
         let checkpoints = Checkpoints::new(desk.config.checkpoint_interval, now);
         Self {
@@ -96,6 +108,7 @@ impl<'c> ConsumerLoop<'c> {
             arriving: None,
             assignments: 0,
             checkpoints,
+            durable,
             progress,
             shutdown,
             ready,
@@ -156,7 +169,7 @@ impl<'c> ConsumerLoop<'c> {
             match event {
                 Event::Assigned(numbers) => self.note_assigned(numbers, now),
                 Event::Revoked { partitions, lost } => self.note_revoked(&partitions, lost)?,
-                Event::Committed(answers) => self.note_committed(&answers),
+                Event::Committed(answered) => self.note_committed(&answered),
                 Event::Trouble(words) => self.note_trouble(words),
             }
         }
@@ -185,16 +198,16 @@ impl<'c> ConsumerLoop<'c> {
     }
 
     /// Whether records may be taken in: not while draining, while dead letters are refused, or while there are too many.
-    fn takes_in(&self) -> bool {
+    pub(super) fn takes_in(&self) -> bool {
         self.draining_since.is_none()
             && self.desk.graveyard.refused().is_none()
+            && self.state_trouble().is_none()
             && self.desk.flood.state() == BreakerState::Closed
     }
 
     /// Tells the flood guard how records ended since the last round.
     fn guard(&mut self, now: Time) {
-        let counters = self.partitions.iter().map(|partition| partition.engine.counters());
-        let well: u64 = counters.map(|counters| counters.succeeded + counters.skipped).sum();
+        let well: u64 = self.partitions.iter().map(Assigned::own_well).sum();
         let given_up = self.desk.graveyard.given_up();
         // A partition that went took its count along: then a round goes unheard, no more.
         let (well_before, given_up_before) = std::mem::replace(&mut self.guarded, (well, given_up));
@@ -219,7 +232,7 @@ impl<'c> ConsumerLoop<'c> {
 
     fn take_batch(&mut self, index: usize) -> Result<usize, Error> {
         let partition = &mut self.partitions[index];
-        if partition.is_full && !partition.engine.has_room() {
+        if !partition.is_open() || partition.is_full && !partition.engine.has_room() {
             return Ok(0);
         }
         partition.is_full = false;
@@ -268,6 +281,8 @@ impl<'c> ConsumerLoop<'c> {
         let moment = self.desk.moment();
         let Desk { graveyard, judge, watch, .. } = &mut self.desk;
         let round = graveyard.settle(&mut self.partitions, judge, moment);
+        let ledgers = self.partitions.iter_mut().filter_map(|partition| partition.ledger.as_mut());
+        ledgers.for_each(|ledger| round.note_places(ledger));
         graveyard.write_again(&self.partitions, judge, moment);
         watch.note_buried(&round, moment);
     }
@@ -280,85 +295,8 @@ impl<'c> ConsumerLoop<'c> {
         std::thread::park_timeout(until);
     }
 
-    /// Whether the run is over.
-    fn is_over(&mut self) -> Result<bool, Error> {
-        let now = self.desk.moment().now;
-        if self.shutdown.is_draining() {
-            return Ok(self.is_drained(now));
-        }
-        let Some(patience) = self.desk.config.until_idle else { return Ok(false) };
-        if !self.is_idle() {
-            self.idle_since = None;
-            return Ok(false);
-        }
-        let since = *self.idle_since.get_or_insert(now);
-        if now.since(since) < patience {
-            return Ok(false);
-        }
-        // Nothing arrives from a broker that is gone either: only an answered question tells the two apart.
-        let is_certain = self.prove_alive();
-        self.idle_since = is_certain.then_some(since);
-        Ok(is_certain)
-    }
-
-    /// Whether everything is assigned, read to its end and resolved.
-    fn is_idle(&self) -> bool {
-        !self.partitions.is_empty()
-            && self.arriving.is_none()
-            && self.takes_in()
-            && self.desk.graveyard.pending() == 0
-            && self.partitions.iter().all(Assigned::is_idle)
-    }
-
-    /// Commits everything, and asks for the ends of the log: whether the brokers answered and nothing is left.
-    fn prove_alive(&mut self) -> bool {
-        let numbers = self.numbers();
-        if let Err(error) = self.commit_and_wait(&numbers) {
-            tracing::warn!(target: "kafka", "{}; not idle yet", chain(&error));
-            return false;
-        }
-        self.partitions.iter().all(|partition| match self.source.bounds(partition.number) {
-            Ok(bounds) => bounds.high <= partition.engine.position(),
-            Err(error) => {
-                tracing::warn!(target: "kafka", "{}; not idle yet", chain(&error));
-                false
-            }
-        })
-    }
-
-    /// While draining: whether nothing is left that can be finished in time, or the time for it is up.
-    fn is_drained(&mut self, now: Time) -> bool {
-        let since = match self.draining_since {
-            Some(since) => since,
-            None => {
-                self.draining_since = Some(now);
-                self.ready.wait_for("draining");
-                self.desk.watch.note_draining(&self.partitions);
-                now
-            }
-        };
-        let deadline = since + DRAIN_BUDGET;
-        now >= deadline || !self.partitions.iter().any(|partition| partition.can_finish_until(deadline))
-    }
-
-    /// Commits, gives everything back, and says what was done.
-    fn leave(mut self) -> Result<Ended, Error> {
-        self.desk.graveyard.flush(Duration::from_secs(2));
-        self.settle_dead_letters();
-        let numbers = self.numbers();
-        if let Err(error) = self.commit_and_wait(&numbers) {
-            tracing::warn!(target: "kafka", "{}; these orders will be read again", chain(&error));
-        }
-        let now = self.desk.moment().now;
-        self.publish(now);
-        let ended = self.desk.watch.ended(&self.partitions);
-        self.partitions.clear();
-        drop(self.source);
-        Ok(ended)
-    }
-
     /// Renews what `/metrics`, `/status` and the progress line show.
-    fn publish(&mut self, now: Time) {
+    pub(super) fn publish(&mut self, now: Time) {
         self.publish_at = now + PUBLISH_EVERY;
         if self.draining_since.is_none() {
             match (self.partitions.is_empty(), self.desk.graveyard.refused()) {
@@ -368,8 +306,8 @@ impl<'c> ConsumerLoop<'c> {
                     let trouble = self.source.trouble().map(|words| format!(": {words}")).unwrap_or_default();
                     self.ready.wait_for(format!("kafka: waiting for partitions{trouble}"));
                 }
-                (_, None) => match &self.trouble {
-                    Some(words) => self.ready.wait_for(words.clone()),
+                (_, None) => match self.state_trouble().or_else(|| self.trouble.clone()) {
+                    Some(words) => self.ready.wait_for(words),
                     None => self.ready.set_ready(),
                 },
             }
@@ -384,6 +322,18 @@ impl<'c> ConsumerLoop<'c> {
         self.desk.watch.publish(&mut self.partitions, &gauges, self.desk.judge.paths(), self.desk.moment());
     }
 
+    /// Why nothing more may be taken in for the sake of the totals: snapshots are refused, so that the way back after a
+    /// crash would grow and grow.
+    fn state_trouble(&self) -> Option<String> {
+        let refused = self.partitions.iter().find_map(|partition| partition.ledger.as_ref()?.refused());
+        let why = match refused? {
+            Refusal::Passing(_) => return None,
+            Refusal::NotAllowed(code) => code.to_string(),
+            Refusal::TooLarge => "it takes no record of 512 KiB; raise its max.message.bytes".to_owned(),
+        };
+        Some(format!("state topic {}: {why}", self.desk.config.common.topics.state))
+    }
+
     pub(super) fn topic(&self) -> &'c str {
         &self.desk.config.common.topics.orders
     }
@@ -392,7 +342,7 @@ impl<'c> ConsumerLoop<'c> {
         &self.desk.config.common.group_id
     }
 
-    fn numbers(&self) -> Vec<i32> {
+    pub(super) fn numbers(&self) -> Vec<i32> {
         self.partitions.iter().map(|partition| partition.number).collect()
     }
 }

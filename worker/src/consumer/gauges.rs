@@ -7,6 +7,7 @@ use engine::time::Time;
 use engine::totals::Totals;
 
 use super::assigned::Assigned;
+use super::ledger::Ledger;
 use super::moment::Moment;
 use crate::kafka::ErrorCode;
 use crate::kafka::source::Bounds;
@@ -33,7 +34,9 @@ pub(crate) fn reading(
     moment: Moment,
 ) -> Reading {
     let occupancies = || partitions.iter().map(|partition| partition.engine.occupancy());
+    let certain_at = partitions.iter().filter_map(|partition| partition.ledger.as_ref()).map(Ledger::certain_at).min();
     let is_committed = partitions.iter().all(|partition| partition.to_commit().is_none());
+    let plain_age = if is_committed { 0.0 } else { moment.now.since(committed_at).as_secs_f64() };
     let lag: Vec<(i32, i64)> = partitions
         .iter()
         .zip(&gauges.bounds)
@@ -54,7 +57,7 @@ pub(crate) fn reading(
         partitions: partitions.len(),
         pending_dead_letters: gauges.pending_dead_letters,
         watermark_gap: partitions.iter().map(gap).sum(),
-        checkpoint_age: if is_committed { 0.0 } else { moment.now.since(committed_at).as_secs_f64() },
+        checkpoint_age: certain_at.map_or(plain_age, |at| moment.now.since(at).as_secs_f64()),
         is_stopped: gauges.flood == BreakerState::Open,
         lag_milliseconds: read.map_or(0, |timestamp| (moment.wall_milliseconds - timestamp).max(0)),
         lag,

@@ -15,6 +15,7 @@ use schemas::failure::{Disposition, FailureClass};
 
 use super::assigned::Assigned;
 use super::judge::Judge;
+use super::ledger::Ledger;
 use super::moment::Moment;
 use super::stored::Stored;
 use crate::kafka::dead_letter_sink::{DeadLetterSink, Letter, Refusal, add_header};
@@ -126,6 +127,15 @@ pub(crate) struct Round {
     pub(crate) buried: Vec<Buried>,
     /// Answers that were failures.
     pub(crate) failures: usize,
+    /// Partitions and offsets of what was written and resolved.
+    places: Vec<(i32, i64)>,
+}
+
+impl Round {
+    /// Tells a ledger up to where the dead-letter topic is known.
+    pub(crate) fn note_places(&self, ledger: &mut Ledger) {
+        self.places.iter().for_each(|(partition, offset)| ledger.note_acknowledged(*partition, *offset));
+    }
 }
 
 /// The names that every dead letter of this consumer carries.
@@ -237,9 +247,12 @@ impl Graveyard {
             let owner = partitions.iter_mut().find(|partition| burial.belongs_to(partition));
             let Some(owner) = owner else { continue };
             match delivered.result {
-                Ok(()) => {
+                Ok((partition, offset)) => {
                     self.refused = None;
-                    round.buried.extend(acknowledge(owner, judge, burial));
+                    let buried = acknowledge(owner, judge, burial);
+                    // A broker that had the record already does not say where.
+                    round.places.extend(buried.iter().map(|_| (partition, offset)).filter(|_| offset >= 0));
+                    round.buried.extend(buried);
                 }
                 Err(refusal) => {
                     round.failures += 1;

@@ -1,7 +1,7 @@
 //! The consumer: one thread that reads, decides with the engine, handles, retries, gives up and commits.
 //!
 //! Deliberately without a task or a channel per record, and without locks: everything belongs to the one thread. Read
-//! `consumer_loop` first, then `intake`, `dispatch`, `graveyard`, `assignment`, `checkpoint`.
+//! `consumer_loop` first, then `intake`, `dispatch`, `graveyard`, `assignment`, `ledger`, `checkpoint`.
 
 mod assigned;
 mod assignment;
@@ -10,10 +10,13 @@ mod connect;
 mod consumer_loop;
 mod desk;
 mod dispatch;
+mod durable;
+mod ending;
 mod gauges;
 mod graveyard;
 mod intake;
 mod judge;
+mod ledger;
 mod moment;
 mod progress;
 mod span;
@@ -34,7 +37,8 @@ pub(crate) use progress::Progress;
 pub(crate) use status::{ThreadStatus, joined};
 pub(crate) use watch::{Board, Handled, Shown};
 
-use crate::kafka::{dead_letter_sink, source, topic};
+use crate::kafka::{admin, dead_letter_sink, source, state_sink, topic};
+use crate::state;
 
 /// Why a consumer ended without being asked to.
 #[derive(Debug, Snafu)]
@@ -78,6 +82,50 @@ pub(crate) enum Error {
     DeadLetters {
         /// Why.
         source: dead_letter_sink::Error,
+    },
+    /// Snapshots cannot be written.
+    #[snafu(display("cannot write snapshots"))]
+    State {
+        /// Why.
+        source: state_sink::Error,
+    },
+    /// There is nowhere to keep the totals.
+    #[snafu(display(
+        "state topic {topic} does not exist on {addresses}; make it with `worker prepare --state-topic {topic}`, or keep \
+         the totals in memory with --state none"
+    ))]
+    StateTopicMissing {
+        /// The topic.
+        topic: String,
+        /// Where.
+        addresses: String,
+    },
+    /// Kafka would delete the totals.
+    #[snafu(display(
+        "state topic {topic} has cleanup.policy={policy}, so that totals in it would be deleted with age; set it to \
+         compact, or choose another --state-topic"
+    ))]
+    NotCompacted {
+        /// The topic.
+        topic: String,
+        /// Its policy.
+        policy: String,
+    },
+    /// The state topic's settings cannot be read.
+    #[snafu(display("cannot see whether state topic {topic} is compacted"))]
+    LookAtState {
+        /// The topic.
+        topic: String,
+        /// Why not.
+        #[snafu(source(from(admin::Error, Box::new)))]
+        source: Box<admin::Error>,
+    },
+    /// What the group left behind cannot be continued.
+    #[snafu(display("cannot go on with what the group left behind"))]
+    Recover {
+        /// Why not.
+        #[snafu(source(from(state::Error, Box::new)))]
+        source: Box<state::Error>,
     },
     /// A partition cannot be read any more.
     #[snafu(display("cannot go on reading partition {partition} of topic {topic} at offset {offset}: {words}"))]

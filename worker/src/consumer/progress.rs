@@ -16,7 +16,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Renews the counts; `retired` are records of partitions that went.
     pub(crate) fn note(&self, partitions: &[Assigned], retired: u64) {
-        let resolved: u64 = partitions.iter().map(|partition| partition.engine.counters().records()).sum();
+        let resolved: u64 = partitions.iter().map(|partition| partition.own_records()).sum();
         let stored: usize = partitions.iter().map(|partition| partition.engine.stored()).sum();
         self.resolved.store(retired + resolved, Ordering::Release);
         self.read.store(retired + resolved + stored as u64, Ordering::Release);

@@ -29,6 +29,7 @@ fn broker() -> EmbeddedBroker {
     let broker = EmbeddedBroker::start().expect("the embedded broker starts");
     broker.make_topic(ORDERS, 3).expect("the orders topic");
     broker.make_topic(GRAVES, 1).expect("the dead-letter topic");
+    broker.make_topic("orders-state", 2).expect("the state topic");
     broker
 }
 
@@ -48,7 +49,7 @@ fn config(broker: &EmbeddedBroker, handler: Handler) -> Consume {
         topics: Topics { orders: ORDERS.into(), dead_letter: GRAVES.into(), state: "orders-state".into() },
         group_id: "orders".into(),
         pipeline: "shop".into(),
-        state_mode: StateMode::None,
+        state_mode: StateMode::Durable,
         registry: None,
         writer_schema: None,
         report: None::<PathBuf>,
@@ -72,6 +73,7 @@ fn config(broker: &EmbeddedBroker, handler: Handler) -> Consume {
         max_dead_letter_ratio_percent: 100,
         ordering: Ordering::Key,
         start_from: StartFrom::Earliest,
+        reset_state: None,
         max_in_flight: 1000,
         max_parked_bytes: 128 << 20,
         consumers: 1,
@@ -136,7 +138,31 @@ fn a_second_run_of_the_group_starts_behind_the_first() {
     send_orders(&broker, 100);
     assert_eq!(run(&config(&broker, Handler::None)).counters.records(), 100);
     send_orders(&broker, 10);
-    assert_eq!(run(&config(&broker, Handler::None)).counters.records(), 10);
+    let ended = run(&config(&broker, Handler::None));
+    assert_eq!((ended.handled.records, ended.counters.records()), (10, 110), "10 of its own, and the totals go on");
+}
+
+#[test]
+fn totals_and_dead_letters_are_the_same_after_every_restart() {
+    let broker = broker();
+    send_orders(&broker, 400);
+    let simulate = Simulate { failure_percent: 40.0, permanent_percent: 0.0, fail_above_price: None, seed: 42 };
+    let config = config(&broker, Handler::Simulate(simulate));
+    let first = run(&config);
+    let second = run(&config);
+    assert_eq!((second.handled.records, &second.totals, &second.counters), (0, &first.totals, &first.counters));
+    assert_eq!(read_all(&kafka(&broker), GRAVES).len() as u64, first.counters.dead_lettered);
+}
+
+#[test]
+fn totals_in_memory_begin_empty_at_each_start() {
+    let broker = broker();
+    let mut config = config(&broker, Handler::None);
+    config.common.state_mode = StateMode::None;
+    for _ in 0..2 {
+        send_orders(&broker, 100);
+        assert_eq!(run(&config).counters.records(), 100);
+    }
 }
 
 #[test]

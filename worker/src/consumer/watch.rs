@@ -20,7 +20,7 @@ use super::graveyard::{Buried, Round};
 use super::moment::Moment;
 use super::span::Span;
 use super::status::ThreadStatus;
-use crate::config::Consume;
+use crate::config::{Consume, StateMode};
 use crate::handler::Fault;
 use crate::kafka::ffi::Entry;
 use crate::metrics::consumer::ConsumerMetrics;
@@ -69,7 +69,12 @@ pub(crate) struct Watch {
     ticker: Ticker,
     latency: Histogram<u64>,
     retry_delay: Histogram<u64>,
+    /// Whether totals go with their partitions, or stay with this process.
+    is_durable: bool,
+    /// Of partitions that went, what stays with this process.
     retired: (Totals, Counters),
+    /// What this process did in partitions that went.
+    retired_deeds: Counters,
     /// What the counters of Prometheus cover.
     counted: Counters,
     decoded: DecodePaths,
@@ -119,7 +124,9 @@ impl Watch {
             ticker: Ticker::new(now),
             latency: histogram(LONGEST_LATENCY),
             retry_delay: histogram(LONGEST_LATENCY * 1000),
+            is_durable: config.common.state_mode == StateMode::Durable,
             retired: (Totals::new(), Counters::default()),
+            retired_deeds: Counters::default(),
             counted: Counters::default(),
             decoded: DecodePaths::default(),
             number,
@@ -259,6 +266,13 @@ impl Watch {
         }
     }
 
+    /// A partition was restored and claimed so long after it came.
+    pub(crate) fn note_restored(&self, partition: i32, spent: Duration) {
+        self.metrics.note_restored(spent);
+        let milliseconds = u64::try_from(spent.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(target: "orders", partition, milliseconds, "totals restored and claimed");
+    }
+
     /// Partitions come or go.
     pub(crate) fn note_rebalance(&mut self, kind: &'static str, numbers: &[i32]) {
         self.metrics.note_rebalance(kind);
@@ -277,18 +291,29 @@ impl Watch {
         }
     }
 
-    /// A partition goes; its orders stay in this process's report.
+    /// A partition goes, and durable totals go with it; others stay in this process's report.
     pub(crate) fn retire(&mut self, partition: &Assigned) {
+        self.retired_deeds.merge(&partition.own_counters());
+        if self.is_durable {
+            return;
+        }
         self.retired.0.merge(partition.engine.totals());
         self.retired.1.merge(partition.engine.counters());
     }
 
     /// Records that were resolved in partitions which are not ours any more.
     pub(crate) fn retired_records(&self) -> u64 {
-        self.retired.1.records()
+        self.retired_deeds.records()
     }
 
-    /// Everything this thread resolved so far.
+    /// How the records ended that this thread resolved.
+    fn deeds(&self, partitions: &[Assigned]) -> Counters {
+        let mut deeds = self.retired_deeds.clone();
+        partitions.iter().for_each(|partition| deeds.merge(&partition.own_counters()));
+        deeds
+    }
+
+    /// What is told as totals: of its partitions, by whomever, where totals are durable; else what this thread resolved.
     fn sums(&self, partitions: &[Assigned]) -> (Totals, Counters) {
         let (mut totals, mut counters) = self.retired.clone();
         for partition in partitions {
@@ -302,16 +327,17 @@ impl Watch {
     pub(crate) fn publish(&mut self, partitions: &mut [Assigned], gauges: &Gauges, paths: DecodePaths, moment: Moment) {
         let now = moment.now;
         let (totals, counters) = self.sums(partitions);
+        let deeds = self.deeds(partitions);
         let lags = lags(partitions, gauges);
         let lag = lags.iter().copied().sum();
-        self.metrics.note_resolved(&self.counted, &counters);
+        self.metrics.note_resolved(&self.counted, &deeds);
         self.metrics.note_decoded(self.decoded, paths);
-        (self.counted, self.decoded) = (counters.clone(), paths);
+        (self.counted, self.decoded) = (deeds.clone(), paths);
         self.metrics.publish(self.number, reading(partitions, totals.clone(), gauges, self.committed_at, moment));
         let status = ThreadStatus::of(partitions, &lags, &totals, &counters, gauges);
         *self.board.lock().unwrap_or_else(PoisonError::into_inner) = status;
         if self.ticker.ticks(now) {
-            let records = counters.records();
+            let records = deeds.records();
             let seconds = now.since(self.told.at).as_secs_f64();
             let per_second =
                 if seconds > 0.0 { (records - self.told.records.min(records)) as f64 / seconds } else { 0.0 };
@@ -319,7 +345,7 @@ impl Watch {
             if self.screen.is_shown() && (self.orders.is_shut() || !self.shows_orders) && per_second > 0.0 {
                 let parked = partitions.iter().map(|partition| partition.engine.occupancy().parked as u64).sum();
                 self.screen.say(&ConsumeProgress {
-                    records,
+                    records: counters.records(),
                     succeeded: counters.succeeded,
                     parked,
                     retries: counters.retries(),
@@ -335,12 +361,12 @@ impl Watch {
     pub(crate) fn ended(&self, partitions: &[Assigned]) -> Ended {
         let (totals, counters) = self.sums(partitions);
         let handled = Handled {
-            records: counters.records(),
+            records: self.deeds(partitions).records(),
             latency: percentiles(&self.latency, 1.0),
             retry_delay: percentiles(&self.retry_delay, 1000.0),
             span: self.span,
         };
-        Ended { totals, counters, handled }
+        Ended { totals, counters, handled, is_certain: true }
     }
 }
 

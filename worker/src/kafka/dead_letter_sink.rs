@@ -3,18 +3,20 @@
 //! Deliberately without retries beyond librdkafka's own: a write that failed comes back to the consumer, which holds the
 //! order and decides when to write again.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Receiver;
 use std::thread::Thread;
 use std::time::Duration;
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
 use rdkafka::message::Header;
 pub(crate) use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
-use rdkafka::{ClientContext, config::RDKafkaLogLevel};
+use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use snafu::{ResultExt, Snafu};
 
-use super::client::{self, ClientLog};
+use super::client;
+use super::delivery::Answers;
+pub(crate) use super::delivery::{Delivered, Refusal};
 use crate::config::Kafka;
 
 /// What can go wrong when the sink is made.
@@ -35,45 +37,6 @@ pub(crate) enum Error {
         #[snafu(source(from(KafkaError, Box::new)))]
         source: Box<KafkaError>,
     },
-}
-
-/// Why a dead letter is not in its topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The record with its headers is larger than the topic takes.
-    TooLarge,
-    /// The topic is not there, or we may not write to it: nothing more may be taken in until that is mended.
-    NotAllowed(RDKafkaErrorCode),
-    /// Anything that may pass by itself.
-    Passing(RDKafkaErrorCode),
-}
-
-impl Refusal {
-    fn of(error: &KafkaError) -> Self {
-        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-        if matches!(code, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize) {
-            Self::TooLarge
-        } else if matches!(
-            code,
-            RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::UnknownPartition
-                | RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::ClusterAuthorizationFailed
-        ) {
-            Self::NotAllowed(code)
-        } else {
-            Self::Passing(code)
-        }
-    }
-}
-
-/// What became of one write; `T` is what the caller gave along.
-pub(crate) struct Delivered<T> {
-    /// What the caller gave along.
-    pub(crate) token: T,
-    /// All in-sync replicas have it, or why not.
-    pub(crate) result: Result<(), Refusal>,
 }
 
 /// One record as it is to be written.
@@ -106,7 +69,7 @@ pub(crate) struct DeadLetterSink<T: Send + Sync + 'static> {
 impl<T: Send + Sync + 'static> DeadLetterSink<T> {
     /// Makes the producer. `waker` is unparked at each answer; `partitions` is how many the topic has.
     pub(crate) fn new(kafka: &Kafka, topic: &str, partitions: i32, waker: Thread) -> Result<Self, Error> {
-        let (sender, answers) = channel();
+        let (context, answers) = Answers::new(waker);
         let mut config = client::base(kafka, "dead-letters").context(SettingsSnafu)?;
         config
             .set("enable.idempotence", "true")
@@ -124,7 +87,6 @@ impl<T: Send + Sync + 'static> DeadLetterSink<T> {
             .set("allow.auto.create.topics", "false")
             .set_log_level(RDKafkaLogLevel::Info);
         client::override_with(&mut config, kafka);
-        let context = Answers { sender, waker, log: ClientLog::default() };
         let producer = config.create_with_context(context).context(CreateSnafu { topic })?;
         Ok(Self { topic: topic.to_owned(), partitions: partitions.max(1), producer, answers })
     }
@@ -157,43 +119,5 @@ impl<T: Send + Sync + 'static> DeadLetterSink<T> {
         if let Err(error) = self.producer.flush(limit) {
             tracing::warn!(target: "kafka", %error, "dead letters are not acknowledged yet; their orders will be read again");
         }
-    }
-}
-
-/// The producer's context: passes answers on.
-struct Answers<T: Send + Sync + 'static> {
-    sender: Sender<Delivered<T>>,
-    waker: Thread,
-    log: ClientLog,
-}
-
-impl<T: Send + Sync + 'static> Answers<T> {
-    fn answer(&self, delivered: Delivered<T>) {
-        // A receiver that is gone has ended its assignment: the order is not resolved and will be read again.
-        if self.sender.send(delivered).is_ok() {
-            self.waker.unpark();
-        }
-    }
-}
-
-impl<T: Send + Sync + 'static> ClientContext for Answers<T> {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.log.log(level, facility, line);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.log.error(error, reason);
-    }
-}
-
-impl<T: Send + Sync + 'static> ProducerContext for Answers<T> {
-    type DeliveryOpaque = Box<T>;
-
-    fn delivery(&self, report: &DeliveryResult<'_>, token: Box<T>) {
-        let result = match report {
-            Ok(_) => Ok(()),
-            Err((error, _)) => Err(Refusal::of(error)),
-        };
-        self.answer(Delivered { token: *token, result });
     }
 }

@@ -252,18 +252,18 @@ impl<C: ConsumerContext + 'static> CommitQueue<C> {
         Some(Self { queue: NonNull::new(queue)?, consumer: Arc::clone(consumer) })
     }
 
-    /// Sends a commit; [`Self::answers`] gives its answer later.
-    pub(crate) fn commit(&self, offsets: &TopicPartitionList) -> Result<(), RDKafkaErrorCode> {
+    /// Sends a commit; [`Self::answers`] gives its answer later, with this number.
+    pub(crate) fn commit(&self, offsets: &TopicPartitionList, number: usize) -> Result<(), RDKafkaErrorCode> {
         let client = self.consumer.client().native_ptr();
+        let number = ptr::without_provenance_mut(number);
         // SAFETY: client, list and queue are alive; librdkafka copies the list. Without a callback the answer goes to
-        // the queue as an event.
-        let error =
-            unsafe { native::rd_kafka_commit_queue(client, offsets.ptr(), self.queue.as_ptr(), None, ptr::null_mut()) };
+        // the queue as an event, which carries the number; nobody follows it as a pointer.
+        let error = unsafe { native::rd_kafka_commit_queue(client, offsets.ptr(), self.queue.as_ptr(), None, number) };
         if error == native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(error.into()) }
     }
 
-    /// The answer to one commit, if it is there.
-    pub(crate) fn answers(&self) -> Option<Vec<CommitAnswer>> {
+    /// The answer to one commit, if it is there: the commit's number, and what became of each partition.
+    pub(crate) fn answers(&self) -> Option<(usize, Vec<CommitAnswer>)> {
         // SAFETY: the queue is alive; the event, if there is one, is ours until destroyed, and so is what it points to.
         // The list has `cnt` elements, and its error stands for all of them.
         unsafe {
@@ -275,8 +275,9 @@ impl<C: ConsumerContext + 'static> CommitQueue<C> {
                 let elements = if count == 0 { &[][..] } else { std::slice::from_raw_parts(list.elems, count) };
                 elements.iter().map(|element| commit_answer(element, error)).collect()
             });
+            let number = native::rd_kafka_event_opaque(event.as_ptr()).addr();
             native::rd_kafka_event_destroy(event.as_ptr());
-            Some(answers)
+            Some((number, answers))
         }
     }
 }

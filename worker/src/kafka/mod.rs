@@ -5,10 +5,13 @@
 pub(crate) mod admin;
 pub(crate) mod client;
 pub(crate) mod dead_letter_sink;
+pub(crate) mod delivery;
 pub(crate) mod embedded;
 pub(crate) mod ffi;
+pub(crate) mod log_reader;
 pub(crate) mod sink;
 pub(crate) mod source;
+pub(crate) mod state_sink;
 pub(crate) mod topic;
 
 /// What a broker or librdkafka says went wrong.

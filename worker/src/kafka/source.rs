@@ -50,10 +50,19 @@ pub(crate) enum Event {
         /// Whether they are others' already.
         lost: bool,
     },
-    /// A commit was answered: for each partition the committed offset, or why not.
-    Committed(Vec<(i32, Result<i64, RDKafkaErrorCode>)>),
+    /// A commit was answered.
+    Committed(Answered),
     /// The topic, or the right to it, is gone; in words.
     Trouble(String),
+}
+
+/// The answer to a commit.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Answered {
+    /// The number that was given along.
+    pub(crate) number: usize,
+    /// For each partition the committed offset, or why not.
+    pub(crate) partitions: Vec<(i32, Result<i64, RDKafkaErrorCode>)>,
 }
 
 /// Where a partition's log begins and ends: the first offset there is, and the one after the last.
@@ -133,8 +142,13 @@ impl Source {
             }
         }
         let mut events = self.consumer.context().take();
-        events.extend(std::iter::from_fn(|| self.answers.answers()).map(Event::Committed));
+        events.extend(std::iter::from_fn(|| self.answered()).map(Event::Committed));
         Ok(events)
+    }
+
+    /// The next answer to a commit, if one is there.
+    pub(crate) fn answered(&self) -> Option<Answered> {
+        self.answers.answers().map(|(number, partitions)| Answered { number, partitions })
     }
 
     /// Connections mend by themselves, and the client's log tells of them; a topic or a right that is gone does not.
@@ -204,10 +218,10 @@ impl Source {
         .context(AssignSnafu { topic: &self.topic })
     }
 
-    /// Sends a commit; the answer comes as [`Event::Committed`].
-    pub(crate) fn commit(&self, commits: &[Commit]) -> Result<(), Error> {
+    /// Sends a commit; the answer comes as [`Event::Committed`] with this number.
+    pub(crate) fn commit(&self, commits: &[Commit], number: usize) -> Result<(), Error> {
         let list = self.offsets(commits)?;
-        let sent = self.answers.commit(&list).map_err(KafkaError::ConsumerCommit);
+        let sent = self.answers.commit(&list, number).map_err(KafkaError::ConsumerCommit);
         sent.context(CommitSnafu { group: &self.group })
     }
 

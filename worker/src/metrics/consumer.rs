@@ -20,6 +20,9 @@ const RETRY_DELAY: [f64; 8] = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0];
 /// Bounds of the time from produced to handled, in seconds.
 const END_TO_END: [f64; 13] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0];
 
+/// Bounds of how long a partition takes to be restored, in seconds: the aim is 0.2.
+const RESTORE: [f64; 8] = [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0];
+
 /// Bounds of the time one turn of the loop spends on new records, in seconds.
 const PROCESSING: [f64; 10] = [0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 1.0];
 
@@ -34,6 +37,7 @@ pub(crate) struct ConsumerMetrics {
     decode_errors: IntCounterVec,
     retry_delay: Histogram,
     end_to_end: Histogram,
+    restore: Histogram,
     processing: Histogram,
     rebalances: IntCounterVec,
     commits: IntCounterVec,
@@ -58,6 +62,7 @@ impl ConsumerMetrics {
             decode_errors: counters(&names::AVRO_DECODE_ERRORS_TOTAL),
             retry_delay: histogram(&names::CONSUMER_RETRY_START_DELAY_SECONDS, &RETRY_DELAY),
             end_to_end: histogram(&names::CONSUMER_END_TO_END_LATENCY_SECONDS, &END_TO_END),
+            restore: histogram(&names::CONSUMER_RESTORE_DURATION_SECONDS, &RESTORE),
             processing: histogram(&names::CONSUMER_PROCESSING_DURATION_SECONDS, &PROCESSING),
             rebalances: counters(&names::CONSUMER_REBALANCES_TOTAL),
             commits: counters(&names::CONSUMER_COMMITS_TOTAL),
@@ -95,6 +100,11 @@ impl ConsumerMetrics {
     /// An order was handled so long after it was made.
     pub(crate) fn note_latency(&self, latency: Duration) {
         self.end_to_end.observe(latency.as_secs_f64());
+    }
+
+    /// A partition was restored and claimed so long after it came.
+    pub(crate) fn note_restored(&self, spent: Duration) {
+        self.restore.observe(spent.as_secs_f64());
     }
 
     /// One turn of the loop spent so long on new records.

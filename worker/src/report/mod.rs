@@ -9,6 +9,7 @@ mod file;
 pub use file::{Error, write};
 pub use schemas::worker_status::{ClassTotal, CurrencyAmount, DeadLetterTotals};
 
+use engine::snapshot::Counters;
 use engine::totals::{Total, Totals};
 use schemas::order::{Amount, Currency};
 use serde::Serialize;
@@ -129,6 +130,22 @@ pub struct ProductTotal {
     /// Its totals.
     #[serde(flatten)]
     pub total: CurrencyTotal,
+}
+
+impl Consumed {
+    /// What the counters say; retries are listed up to number `least` at least.
+    pub fn new(counters: &Counters, least: usize) -> Self {
+        let numbers = counters.retries.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+        let numbers = numbers.max(least).min(counters.retries.len());
+        Self {
+            records: counters.records(),
+            succeeded: counters.succeeded,
+            dead_lettered: counters.dead_lettered,
+            skipped: counters.skipped,
+            retries: counters.retries(),
+            retries_by_number: counters.retries[..numbers].to_vec(),
+        }
+    }
 }
 
 impl CurrencyTotal {

@@ -9,9 +9,10 @@ use engine::snapshot::Counters;
 use engine::totals::Totals;
 use serde_json::json;
 
+use super::report::group_totals;
 use super::standalone::{Outcome, standalone};
-use super::{Ending, RoleContext, RoleError};
-use crate::config::Consume;
+use super::{Ending, RoleContext, RoleError, chain};
+use crate::config::{Consume, StateMode};
 use crate::consumer::{Board, Ended, Error, Handled, Progress, Shown, Surroundings, ThreadStatus, connect, joined};
 use crate::metrics::consumer::ConsumerMetrics;
 use crate::report::{self, Consumed, CurrencyTotal, ProductTotal, Report};
@@ -27,11 +28,24 @@ pub(crate) const ROLE: &str = "consume";
 pub fn command(config: &Consume) -> Result<Ending, RoleError> {
     standalone(ROLE, &config.common, |context| {
         let start = context.clock.now();
-        let ended = run(config, context, &Arc::default()).map_err(|error| RoleError::ran(ROLE, error))?;
+        let mut ended = run(config, context, &Arc::default()).map_err(|error| RoleError::ran(ROLE, error))?;
+        if config.common.state_mode == StateMode::Durable && ended.is_certain {
+            take_group_totals(config, context, &mut ended);
+        }
         let mut report = report(config, &ended);
         report.seconds = context.clock.now().since(start).as_secs_f64();
         Ok(Outcome { report, handled: Some(summary(&ended.handled)), ending: Ending::Done })
     })
+}
+
+/// The report is about the group: all its partitions, whoever has them.
+fn take_group_totals(config: &Consume, context: &RoleContext, ended: &mut Ended) {
+    match group_totals(&config.common, context.clock) {
+        Ok((totals, counters)) => (ended.totals, ended.counters) = (totals, counters),
+        Err(error) => {
+            tracing::warn!(target: "orders", "{}; the report is about this process's partitions alone", chain(&error));
+        }
+    }
 }
 
 /// Consumes until drained or idle, in the process of `context`.
@@ -64,7 +78,8 @@ pub(crate) fn run(config: &Consume, context: &RoleContext, progress: &Arc<Progre
             .collect();
         threads.into_iter().map(|thread| thread.join().expect("a consumer thread does not panic")).collect()
     });
-    let mut all = Ended { totals: Totals::new(), counters: Counters::default(), handled: Handled::default() };
+    let (totals, counters, handled) = (Totals::new(), Counters::default(), Handled::default());
+    let mut all = Ended { totals, counters, handled, is_certain: true };
     for result in results {
         add(&mut all, &result?);
     }
@@ -104,6 +119,7 @@ fn publish_status(context: &RoleContext, boards: Vec<Board>) {
 }
 
 fn add(all: &mut Ended, one: &Ended) {
+    all.is_certain &= one.is_certain;
     all.totals.merge(&one.totals);
     all.counters.merge(&one.counters);
     all.handled.records += one.handled.records;
@@ -119,20 +135,10 @@ fn add(all: &mut Ended, one: &Ended) {
 
 /// The report of what `ended` tells; its `seconds` are still to be set.
 pub(crate) fn report(config: &Consume, ended: &Ended) -> Report {
-    let counters = &ended.counters;
-    let numbers = counters.retries.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
-    let numbers = numbers.max(usize::try_from(config.retry.max_retries).unwrap_or(0));
-    let consumed = Consumed {
-        records: counters.records(),
-        succeeded: counters.succeeded,
-        dead_lettered: counters.dead_lettered,
-        skipped: counters.skipped,
-        retries: counters.retries(),
-        retries_by_number: counters.retries[..numbers].to_vec(),
-    };
+    let least = usize::try_from(config.retry.max_retries).unwrap_or(0);
     Report {
         pipeline: config.common.pipeline.clone(),
-        consumed: Some(consumed),
+        consumed: Some(Consumed::new(&ended.counters, least)),
         overall: Some(CurrencyTotal::overall(&ended.totals)),
         products: Some(ProductTotal::products(&ended.totals)),
         handled: speed(&ended.handled),

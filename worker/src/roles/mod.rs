@@ -13,6 +13,7 @@ pub mod dead_letters;
 pub mod demo;
 pub mod prepare;
 pub mod produce;
+pub mod report;
 
 mod context;
 mod standalone;
@@ -94,6 +95,7 @@ pub fn run(command: &Command) -> Result<Ending, RoleError> {
         Command::Consume(config) => consume::command(config),
         Command::DeadLetters(config) => dead_letters::run(config),
         Command::Prepare(config) => prepare::run(config),
+        Command::Report(config) => report::run(config),
         Command::CheckSchemas(config) => check_schemas::run(config),
     }
 }

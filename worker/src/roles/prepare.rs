@@ -4,8 +4,7 @@
 //! one's own. Only the partitions of topics that it is told the pipeline created are grown; nothing else is ever
 //! altered, what differs is reported. Rights are learnt by doing: a refusal names the right that is missing.
 //!
-//! The state topic is made with the others, so that a pipeline can go over to durable totals without asking for rights
-//! again; while totals are in memory (`--state none`) trouble with it is a remark and no failure. Deliberately no
+//! The state topic is made with the others; while totals are in memory (`--state none`) trouble with it is a remark and no failure. Deliberately no
 //! schema registration in this release, which knows no registry.
 
 mod files;
@@ -102,6 +101,11 @@ fn prepare(config: &Prepare, clock: Clock) -> Result<PrepareOutcome, admin::Erro
         outcome.topics.push(topic);
     }
     Ok(outcome)
+}
+
+/// The settings that a state topic is made with.
+pub(super) fn state_settings() -> Vec<(String, String)> {
+    topics::state_settings()
 }
 
 /// What became of one topic.

@@ -15,10 +15,13 @@ mod wait;
 
 mod consume;
 mod consume_admin;
+mod consume_durable;
+mod consume_faults;
 mod consume_foreign;
 mod consume_outage;
 mod consume_oversized;
 mod consume_rebalance;
+mod consume_state;
 mod consume_stop;
 mod consume_topics;
 mod dead_letters;

@@ -11,7 +11,7 @@ use std::{
 
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication},
+    admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, CommitMode, Consumer},
     message::{BorrowedMessage, Header, Headers, OwnedHeaders},
@@ -80,11 +80,31 @@ pub(crate) fn create_with(broker: &str, topic: &str, partitions: i32, settings: 
     }
     let results = block_on(admin(broker).create_topics([&new], &AdminOptions::new()));
     assert_eq!(results.expect("the broker answers"), vec![Ok(topic.to_owned())]);
+    wait_for_partitions(broker, topic, partitions);
+}
+
+fn wait_for_partitions(broker: &str, topic: &str, partitions: i32) {
     wait::until(
         &format!("topic {topic} to have {partitions} partitions"),
         || format!("{:?}", partition_count(broker, topic)),
         || (partition_count(broker, topic) == Some(partitions)).then_some(()),
     );
+}
+
+/// Gives a topic more partitions, and waits until the broker serves them.
+pub(crate) fn grow(broker: &str, topic: &str, partitions: i32) {
+    let count = usize::try_from(partitions).expect("a positive number");
+    let results = block_on(admin(broker).create_partitions([&NewPartitions::new(topic, count)], &AdminOptions::new()));
+    assert_eq!(results.expect("the broker answers"), vec![Ok(topic.to_owned())]);
+    wait_for_partitions(broker, topic, partitions);
+}
+
+/// Forgets a group with all its commits, as the broker does with an empty group after a week.
+pub(crate) fn forget_group(broker: &str, group: &str) {
+    wait::until(&format!("group {group} to be forgotten"), String::new, || {
+        let results = block_on(admin(broker).delete_groups(&[group], &AdminOptions::new()));
+        results.expect("the broker answers").iter().all(Result::is_ok).then_some(())
+    });
 }
 
 /// Deletes a topic and waits until it is gone.

@@ -105,7 +105,7 @@ impl<'r> Reading<'r> {
         }
         if now >= self.commit_at {
             self.commit_at = now + COMMIT_EVERY;
-            self.commit(Source::commit);
+            self.commit(|source, commits| source.commit(commits, 0));
         }
         if now >= self.look_at {
             self.look_for_retention(now);

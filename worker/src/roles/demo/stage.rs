@@ -12,11 +12,14 @@ use super::{BrokerSnafu, Consume, DeadLetters, Demo, Error, Produce, RoleContext
 use crate::config::{BrokerKind, Common, Compression, Handler, Kafka, Ordering, StartFrom, Topics};
 use crate::kafka::admin::{Admin, Made};
 use crate::kafka::embedded::EmbeddedBroker;
+use crate::roles::prepare::state_settings;
 
 /// Partitions of the orders topic.
 const PARTITIONS: i32 = 6;
 /// Partitions of the dead-letter topic.
 const DEAD_LETTER_PARTITIONS: i32 = 3;
+/// Partitions of the state topic.
+const STATE_PARTITIONS: i32 = 3;
 
 /// Broker, topics and configuration of one demo.
 pub(super) struct Stage {
@@ -44,6 +47,7 @@ impl Stage {
             let common = Common { kafka, ..config.common.clone() };
             broker.make_topic(&common.topics.orders, PARTITIONS).context(BrokerSnafu)?;
             broker.make_topic(&common.topics.dead_letter, DEAD_LETTER_PARTITIONS).context(BrokerSnafu)?;
+            broker.make_topic(&common.topics.state, STATE_PARTITIONS).context(BrokerSnafu)?;
             (common, Some(broker))
         } else {
             let common = own_names(&config.common, context.clock.wall_milliseconds());
@@ -103,9 +107,15 @@ fn own_names(common: &Common, wall_milliseconds: i64) -> Common {
 
 fn make_topics(common: &Common, context: &RoleContext) -> Result<(), crate::kafka::admin::Error> {
     let admin = Admin::connect(&common.kafka, &common.topics.orders, context.clock)?;
-    let topics = [(&common.topics.orders, PARTITIONS), (&common.topics.dead_letter, DEAD_LETTER_PARTITIONS)];
-    for (name, partitions) in topics {
-        admin.create(&Made { name, partitions, replication: None, settings: Vec::new() })?;
+    let state = state_settings();
+    let state = state.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    let topics = [
+        (&common.topics.orders, PARTITIONS, Vec::new()),
+        (&common.topics.dead_letter, DEAD_LETTER_PARTITIONS, Vec::new()),
+        (&common.topics.state, STATE_PARTITIONS, state),
+    ];
+    for (name, partitions, settings) in topics {
+        admin.create(&Made { name, partitions, replication: None, settings })?;
         admin.wait_for(name, partitions)?;
     }
     Ok(())
@@ -134,6 +144,7 @@ fn consume(config: &Demo, common: &Common) -> Consume {
         max_dead_letter_ratio_percent: 100,
         ordering: Ordering::Key,
         start_from: StartFrom::Earliest,
+        reset_state: None,
         max_in_flight: 1000,
         max_parked_bytes: 128 << 20,
         consumers: 1,

@@ -16,9 +16,31 @@ const HEADER_ROOM: i64 = 64 * 1024;
 const USUAL_RECORD_BYTES: i64 = 1_048_588;
 /// Snapshots stay readable one by one for an hour before compaction may drop older ones, in milliseconds.
 const STATE_COMPACTION_LAG: i64 = 60 * 60 * 1000;
+/// Only a segment that is closed is compacted: one is closed at least every hour, in milliseconds, or at 64 MiB. So a
+/// new owner of a group whose commits are gone reads a few hours of snapshots at most, and not a week of them.
+const STATE_SEGMENT: i64 = 60 * 60 * 1000;
+const STATE_SEGMENT_BYTES: i64 = 64 * 1024 * 1024;
+/// Chunks of snapshots are 512 KiB before compression.
+const STATE_RECORD_BYTES: i64 = 1_048_588;
 
 const MAXIMUM_RECORD_BYTES: &str = "max.message.bytes";
 const CLEANUP: &str = "cleanup.policy";
+
+/// The settings that a state topic is made with.
+pub(super) fn state_settings() -> Vec<(String, String)> {
+    state_rules().into_iter().map(|(key, rule)| (key, rule.value())).collect()
+}
+
+/// Compacted, or snapshots would be deleted with age.
+fn state_rules() -> Vec<(String, Rule)> {
+    vec![
+        (CLEANUP.to_owned(), Rule::Is("compact".to_owned())),
+        ("min.compaction.lag.ms".to_owned(), Rule::AtLeast(STATE_COMPACTION_LAG)),
+        ("segment.ms".to_owned(), Rule::AtMost(STATE_SEGMENT)),
+        ("segment.bytes".to_owned(), Rule::AtMost(STATE_SEGMENT_BYTES)),
+        (MAXIMUM_RECORD_BYTES.to_owned(), Rule::AtLeast(STATE_RECORD_BYTES)),
+    ]
+}
 
 /// What a topic's setting must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +49,8 @@ pub(super) enum Rule {
     Is(String),
     /// A number not below this; -1 is Kafka's word for unlimited.
     AtLeast(i64),
+    /// A number not above this.
+    AtMost(i64),
 }
 
 /// A topic as it should be.
@@ -68,14 +92,16 @@ impl Wanted {
         Self { role: TopicRole::DeadLetter, name, partitions, replication: shape.replication_factor, settings }
     }
 
-    /// The state topic: compacted, or snapshots would be deleted with age.
+    /// The state topic.
     pub(super) fn state(name: &str, shape: &TopicShape) -> Self {
-        let settings = vec![
-            (CLEANUP.to_owned(), Rule::Is("compact".to_owned())),
-            ("min.compaction.lag.ms".to_owned(), Rule::AtLeast(STATE_COMPACTION_LAG)),
-        ];
         let (name, partitions) = (name.to_owned(), shape.state_partitions);
-        Self { role: TopicRole::State, name, partitions, replication: shape.replication_factor, settings }
+        Self {
+            role: TopicRole::State,
+            name,
+            partitions,
+            replication: shape.replication_factor,
+            settings: state_rules(),
+        }
     }
 
     /// The settings to make it with.
@@ -116,7 +142,7 @@ impl Rule {
     fn value(&self) -> String {
         match self {
             Rule::Is(value) => value.clone(),
-            Rule::AtLeast(least) => least.to_string(),
+            Rule::AtLeast(limit) | Rule::AtMost(limit) => limit.to_string(),
         }
     }
 
@@ -126,6 +152,7 @@ impl Rule {
             Rule::AtLeast(least) => {
                 found.and_then(|found| found.parse::<i64>().ok()).is_some_and(|found| found == -1 || found >= *least)
             }
+            Rule::AtMost(most) => found.and_then(|found| found.parse::<i64>().ok()).is_some_and(|found| found <= *most),
         }
     }
 
@@ -133,6 +160,7 @@ impl Rule {
         match self {
             Rule::Is(value) => value.clone(),
             Rule::AtLeast(least) => format!("at least {least}"),
+            Rule::AtMost(most) => format!("at most {most}"),
         }
     }
 }
@@ -159,6 +187,14 @@ mod tests {
         let drift = wanted.drift(&settings(&[("retention.ms", "604800000")]));
         assert_eq!(drift, ["retention.ms is 604800000, should be at least 1209600000"]);
         assert_eq!(wanted.drift(&settings(&[])), ["retention.ms is not told, should be at least 1209600000"]);
+    }
+
+    #[test]
+    fn a_number_may_be_smaller() {
+        let wanted = wanted(&[("segment.ms", Rule::AtMost(STATE_SEGMENT))]);
+        assert!(wanted.drift(&settings(&[("segment.ms", "600000")])).is_empty());
+        let drift = wanted.drift(&settings(&[("segment.ms", "604800000")]));
+        assert_eq!(drift, ["segment.ms is 604800000, should be at most 3600000"]);
     }
 
     #[test]
