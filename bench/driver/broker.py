@@ -11,6 +11,8 @@ TESTBED = ROOT / "testbed" / "kafka"
 CACHE = Path(os.environ.get("TESTBED_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "order-pipeline")
 PARTITIONS = 6
 PRODUCTS = 64
+# One for all groups.
+STATE_TOPIC = "bench-state"
 
 
 class Broker:
@@ -38,8 +40,8 @@ class Broker:
             subprocess.run([TESTBED / "down.sh", "--dir", self.folder, "--kill", "--purge"], check=True)
 
     def prepare(self, topic):
-        """The topic and its dead-letter topic, empty."""
-        command = [self.worker, "prepare", "--bootstrap-servers", self.address, "--topic", topic]
+        """The topic and its dead-letter topic, empty; and the state topic of all groups."""
+        command = [self.worker, "prepare", "--bootstrap-servers", self.address, "--topic", topic, "--state-topic", STATE_TOPIC]
         subprocess.run([*command, "--partitions", str(PARTITIONS)], check=True, stdout=subprocess.DEVNULL)
 
     def preload(self, records):
@@ -51,11 +53,11 @@ class Broker:
             measure.log(f"wrote {records:,} orders to {topic} in {produced.wall_seconds:.1f} s")
         return topic
 
-    def produce_command(self, topic, records, rate):
+    def produce_command(self, topic, records, rate, products=PRODUCTS):
         """Our producer, `rate` orders a second (0 = as fast as it goes), 64 products, bare Avro of version 2."""
         return [
             self.worker, "produce", "--bootstrap-servers", self.address, "--topic", topic, "--count", str(records),
-            "--rate", str(rate), "--products", str(PRODUCTS), "--seed", "42", "--compression", "none",
+            "--rate", str(rate), "--products", str(products), "--seed", "42", "--compression", "none",
             "--id-prefix", "o-", "--admin-address", "127.0.0.1:0",
         ]  # fmt: skip
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from . import measure
-from .broker import CACHE, ROOT
+from .broker import CACHE, ROOT, STATE_TOPIC
 
 PEERS = ROOT / "bench" / "peers"
 SCHEMA = ROOT / "schemas" / "order.v2.avsc"
@@ -56,15 +56,15 @@ def free_port():
 class Worker:
     """Our consumer. It ends once it found nothing to do for `idle_seconds`, which are no part of its seconds."""
 
-    def __init__(self, binary, name="worker", arguments=(), sampled=False, every=0.05, idle_seconds=1):
-        self.binary, self.name, self.arguments = binary, name, arguments
+    def __init__(self, binary, name="worker", arguments=(), sampled=False, every=0.05, idle_seconds=1, group=None):
+        self.binary, self.name, self.arguments, self.group = binary, name, arguments, group
         self.sampled, self.every, self.idle_seconds = sampled, every, idle_seconds
         self.admin = f"127.0.0.1:{free_port()}"
 
     def command(self, address, topic, admin, report):
         return [
-            self.binary, "consume", "--bootstrap-servers", address, "--topic", topic, "--group-id", new_group(self.name),
-            "--start-from", "earliest", "--until-idle", f"{self.idle_seconds}s", "--report", report, "--admin-address", admin,
+            self.binary, "consume", "--bootstrap-servers", address, "--topic", topic, "--group-id", self.group or new_group(self.name),
+            "--state-topic", STATE_TOPIC, "--start-from", "earliest", "--until-idle", f"{self.idle_seconds}s", "--report", report, "--admin-address", admin,
             *self.arguments,
         ]  # fmt: skip
 

@@ -14,6 +14,7 @@ use engine::time::Time;
 use snafu::{ResultExt, ensure};
 
 use super::assigned::Assigned;
+use super::checkpoint::LONGEST;
 use super::consumer_loop::ConsumerLoop;
 use super::durable::Recovering;
 use super::ledger::Ledger;
@@ -245,18 +246,21 @@ impl ConsumerLoop<'_> {
     /// The group takes these partitions back: what is resolved is kept for the next owner, the rest is its own.
     pub(super) fn note_revoked(&mut self, numbers: &[i32], lost: bool) -> Result<(), Error> {
         self.desk.watch.note_rebalance(if lost { "lost" } else { "revoke" }, numbers);
+        let deadline = self.desk.moment().now + LONGEST;
+        // What had not been started yet is not librdkafka's to take back.
+        let started: Vec<i32> = self.numbers().into_iter().filter(|number| numbers.contains(number)).collect();
         self.arriving = None;
         if !lost {
             if self.desk.graveyard.pending() > 0 {
                 self.desk.graveyard.flush(WAIT_FOR_DEAD_LETTERS);
                 self.settle_dead_letters();
             }
-            if let Err(undone) = self.checkpoint_and_wait(numbers) {
+            if let Err(undone) = self.checkpoint_and_wait(&started, deadline) {
                 tracing::warn!(target: "kafka", "{undone}; the next owner reads these orders again");
             }
         }
-        self.retire(numbers);
-        self.source.give_back(numbers).context(ReadSnafu { topic: self.topic() })?;
+        self.retire(&started);
+        self.source.give_back(&started).context(ReadSnafu { topic: self.topic() })?;
         self.share_out();
         Ok(())
     }

@@ -230,12 +230,11 @@ impl ConsumerLoop<'_> {
         }
     }
 
-    /// Takes a checkpoint of `numbers` and waits until it is certain, at most [`LONGEST`].
-    pub(super) fn checkpoint_and_wait(&mut self, numbers: &[i32]) -> Result<(), Undone> {
+    /// Takes a checkpoint of `numbers` and waits until it is certain, at most until `deadline`.
+    pub(super) fn checkpoint_and_wait(&mut self, numbers: &[i32], deadline: Time) -> Result<(), Undone> {
         if self.durable.is_none() {
             return self.commit_and_wait(numbers).map_err(|error| Undone::Commit(Box::new(error)));
         }
-        let deadline = self.desk.moment().now + LONGEST;
         let mut begun = BTreeSet::new();
         loop {
             self.take_written();

@@ -8,6 +8,7 @@ use engine::time::Time;
 
 use super::Error;
 use super::assigned::Assigned;
+use super::checkpoint::LONGEST;
 use super::consumer_loop::{ConsumerLoop, Ended};
 use crate::roles::chain;
 
@@ -48,7 +49,7 @@ impl ConsumerLoop<'_> {
     /// Commits everything, and asks for the ends of the log: whether the brokers answered and nothing is left.
     fn prove_alive(&mut self) -> bool {
         let numbers = self.numbers();
-        if let Err(undone) = self.checkpoint_and_wait(&numbers) {
+        if let Err(undone) = self.checkpoint_and_wait(&numbers, self.desk.moment().now + LONGEST) {
             tracing::warn!(target: "kafka", "{undone}; not idle yet");
             return false;
         }
@@ -81,7 +82,7 @@ impl ConsumerLoop<'_> {
         self.desk.graveyard.flush(Duration::from_secs(2));
         self.settle_dead_letters();
         let numbers = self.numbers();
-        let last = self.checkpoint_and_wait(&numbers);
+        let last = self.checkpoint_and_wait(&numbers, self.desk.moment().now + LONGEST);
         if let Err(undone) = &last {
             tracing::warn!(target: "kafka", "{undone}; these orders will be read again");
         }

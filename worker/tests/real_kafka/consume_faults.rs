@@ -102,6 +102,7 @@ fn kills_at_any_moment_leave_no_trace_in_the_totals() {
     assert_exact(&pipeline, &made);
     consumer.stop();
     assert_exact(&pipeline, &made);
+    assert_eq!(pipeline.dead().len(), pipeline.dead_ids().len(), "what was dead-lettered already is not written again");
 }
 
 fn partitions(role: &Role) -> BTreeSet<i64> {

@@ -152,8 +152,13 @@ fn what_differs_is_reported_and_left_alone() {
     for topic in names.all() {
         topic::create(&names.broker, &topic, 3);
     }
-    let (ended, found) = names.prepare(&["--partitions", "3", "--topic-config", "retention.ms=60000"]);
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let asked = ["--partitions", "3", "--topic-config", "retention.ms=60000"];
+    let (ended, found) = names.prepare(&asked);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("must have cleanup.policy=compact: totals in it would get lost"), "{ended:?}");
+    assert_eq!(found["topicsReady"]["status"], "False");
+    let (ended, found) = names.prepare(&[&asked[..], &["--state", "none"]].concat());
+    assert_eq!(ended.code, Some(0), "totals in memory need no state topic: {ended:?}");
     assert_eq!(found["topicsReady"]["status"], "True");
     let drift = found["topics"].to_string();
     for part in [
@@ -161,6 +166,7 @@ fn what_differs_is_reported_and_left_alone() {
         "retention.ms is 604800000, should be at least 1209600000",
         "max.message.bytes is 1048588, should be at least 1114124",
         "cleanup.policy is delete, should be compact",
+        "segment.ms is 604800000, should be at most 3600000",
     ] {
         assert!(drift.contains(part), "{part} is not in {drift}");
     }
