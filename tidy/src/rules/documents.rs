@@ -11,7 +11,11 @@ use crate::{File, Tree, Violation};
 const LONGEST_README: usize = 200;
 
 /// Flags of other programs that our documents mention.
-const FOREIGN_FLAGS: [&str; 10] = [
+const FOREIGN_FLAGS: [&str; 14] = [
+    "alter",
+    "bootstrap-server",
+    "describe",
+    "entity-type",
     "data",
     "release",
     "locked",
