@@ -7,7 +7,7 @@
 #   --heap SIZE     KAFKA_HEAP   -Xmx and -Xms [512m]
 #   --cpus LIST     KAFKA_CPUS   taskset list, e.g. 0 [no pinning]
 #   --set KEY=VALUE KAFKA_SET    one more server property; may be given again (environment: one a line)
-#   --secure        KAFKA_SECURE=1  also SASL at port N+2, TLS at N+3, SASL over TLS at N+4; see secure.sh
+#   --secure        KAFKA_SECURE=1  also listeners with TLS and SASL at ports N+2 to N+6; see secure.sh
 #   --check                      only look whether it could start
 # A folder keeps its settings and data: `up.sh --dir DIR` again starts the same broker at the same address.
 set -euo pipefail
@@ -42,12 +42,12 @@ if [ -n "$(broker_pid)" ]; then echo "127.0.0.1:$(remembered port)"; exit 0; fi
 heap=${heap:-$(remembered heap)} cpus=${cpus:-$(remembered cpus)} port=${port:-$(remembered port)} secure=${secure:-$(remembered secure)}
 heap=${heap:-512m} port=${port:-9092} extra=${extra:-$(cat "$dir/extra.properties" 2>/dev/null || true)}
 
-# Takes the ports $1 to $1+4: locks the first in a folder all brokers of this user share (descriptor 8; the broker
+# Takes the ports $1 to $1+6: locks the first in a folder all brokers of this user share (descriptor 8; the broker
 # inherits it, so the lock ends with the broker) and sees that nobody else listens.
 take_ports() {
   local p
   exec 8>"$cache/ports/$1" && flock -n 8 || return 1
-  for p in $(seq "$1" $(($1 + ${secure:+3} + 1))); do
+  for p in $(seq "$1" $(($1 + ${secure:+5} + 1))); do
     if (exec 3<>"/dev/tcp/127.0.0.1/$p") 2>/dev/null; then return 1; fi
   done
 }
@@ -98,7 +98,9 @@ users=()
 if [ -n "$secure" ]; then
   make_certificates
   secure_properties "$port" >>"$dir/server.properties"
-  users=(--add-scram 'SCRAM-SHA-256=[name=bob,password=bob-secret]' --add-scram 'SCRAM-SHA-512=[name=bob,password=bob-secret]')
+  for user in bob dave; do
+    for bits in 256 512; do users+=(--add-scram "SCRAM-SHA-$bits=[name=$user,password=$user-secret]"); done
+  done
 fi
 cat "$dir/extra.properties" >>"$dir/server.properties"
 
