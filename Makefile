@@ -5,7 +5,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# Tests and the demo do without TLS: it builds OpenSSL from source, one to two minutes and perl.
+# Unit tests and the demo do without TLS: it builds OpenSSL from source, one to two minutes and perl.
 PLAIN := --no-default-features
 # Arguments for the demo: make demo ARGS="--orders 1000 --rate 0"
 ARGS ?=
@@ -49,10 +49,10 @@ unit: ## laws, golden files, conversations and the embedded broker
 	cargo test --workspace --exclude tidy $(PLAIN)
 
 .PHONY: kafka-test
-kafka-test: ## integration tests on an Apache Kafka broker (needs java 17 and mvn)
+kafka-test: ## integration tests on an Apache Kafka broker, with TLS (needs java 17, mvn, openssl, perl)
 	@testbed/needs cargo cc c++ make
-	@testbed/or-skip kafka-test testbed/kafka/up.sh --check -- \
-	  cargo test --package worker $(PLAIN) --test real_kafka
+	@testbed/or-skip kafka-test testbed/needs perl openssl -- testbed/or-skip kafka-test testbed/kafka/up.sh --check -- \
+	  cargo test --package worker --test real_kafka
 
 ##### Parts of lint
 

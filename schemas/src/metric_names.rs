@@ -146,6 +146,8 @@ metrics! {
         "Timestamp of the oldest dead letter, from which retention counts, as Unix time; 0 when there is none.";
     DEAD_LETTER_RETENTION_SECONDS = "dead_letter_retention_seconds", Gauge, DeadLetters, [],
         "How long the topic keeps a dead letter; 0 when unknown, infinite when for ever.";
+    DEAD_LETTER_BUDGET_EXCEEDED = "dead_letter_budget_exceeded", Gauge, DeadLetters, ["limit"],
+        "1 while the dead letters now in the topic go beyond their budget (limit depth, age or value), else 0.";
 }
 
 #[cfg(test)]
@@ -179,7 +181,8 @@ mod tests {
     #[test]
     fn no_label_can_hold_an_order_id() {
         let known = ["version", "revision", "role", "product", "result", "currency", "outcome", "class", "number"];
-        let known: BTreeSet<&str> = known.into_iter().chain(["topic", "partition", "kind", "reason", "path"]).collect();
+        let known: BTreeSet<&str> =
+            known.into_iter().chain(["topic", "partition", "kind", "reason", "path", "limit"]).collect();
         let used: BTreeSet<&str> = ALL.iter().flat_map(|metric| metric.labels).copied().collect();
         assert!(used.is_subset(&known), "{:?}", used.difference(&known));
     }

@@ -133,12 +133,42 @@ pub struct DeadLettersStatus {
     /// How long the topic keeps a record; absent = for ever, or not known yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention_seconds: Option<u64>,
+    /// Where they go beyond their budget: empty while they keep to it, absent when none was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_budget: Option<Vec<Excess>>,
     /// Dead letters of other groups in the same topic.
     pub of_other_groups: u64,
     /// Copies of dead letters that were counted once.
     pub copies: u64,
     /// Records that no consumer of ours wrote.
     pub foreign_records: u64,
+}
+
+/// A limit of the dead-letter budget, named as in the pipeline's `budget`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BudgetLimit {
+    /// How many distinct dead letters may be in the topic.
+    MaxDepth,
+    /// How old the oldest of them may be, in seconds.
+    MaxAgeSeconds,
+    /// What they may be worth in one currency.
+    MaxValue,
+}
+
+/// A limit of the budget that dead letters go beyond.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Excess {
+    /// Which.
+    pub limit: BudgetLimit,
+    /// Of a value: in which currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// What there is, as a decimal string.
+    pub actual: String,
+    /// What there may be at most, as a decimal string.
+    pub allowed: String,
 }
 
 /// Dead letters added up; in the report file, too.

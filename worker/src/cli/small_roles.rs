@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use schemas::order::{Currency, Money};
 
 use super::check::Groups;
 use super::consume::RetryArguments;
@@ -15,7 +16,7 @@ use super::flag_groups::{DecodeArguments, KafkaArguments, ServeArguments, TalkAr
 use super::produce::{SourceArguments, pace};
 use super::values;
 use crate::config::{
-    CheckSchemas, Common, DeadLetters, DecimalPrice, Demo, Prepare, PrepareTask, Simulate, TopicShape,
+    Budget, CheckSchemas, Common, DeadLetters, DecimalPrice, Demo, Prepare, PrepareTask, Simulate, TopicShape,
 };
 
 const DEMO_AFTER_HELP: &str = "\
@@ -31,7 +32,9 @@ dead letter.";
 const DEAD_LETTERS_AFTER_HELP: &str = "\
 Examples:
   worker dead-letters --bootstrap-servers localhost:9092           goes on until it is stopped
-  worker dead-letters --bootstrap-servers localhost:9092 --peek    what is there now, then ends";
+  worker dead-letters --bootstrap-servers localhost:9092 --peek    what is there now, then ends
+  worker dead-letters --bootstrap-servers localhost:9092 --max-depth 1000 --max-age 1d --max-value USD=10000.00
+                                                                   says so when there is more";
 
 const REPORT_AFTER_HELP: &str = "\
 Examples:
@@ -95,6 +98,12 @@ pub(super) struct DeadLettersArguments {
     /// End when everything is read, and stays so for this long
     #[arg(long, value_name = "DURATION", value_parser = values::positive_duration, help_heading = "Consuming")]
     until_idle: Option<Duration>,
+    /// How often the figures are reported: a line, and the file of --report renewed; 0s = only at the end
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = values::duration)]
+    #[arg(help_heading = "Consuming")]
+    report_interval: Duration,
+    #[command(flatten)]
+    budget: BudgetArguments,
     #[command(flatten)]
     decode: DecodeArguments,
     #[command(flatten)]
@@ -105,6 +114,20 @@ pub(super) struct DeadLettersArguments {
     serve: ServeArguments,
     #[command(flatten)]
     talk: TalkArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Budget")]
+struct BudgetArguments {
+    /// Warn when more distinct dead letters than this are in the topic [default: no limit]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    max_depth: Option<u64>,
+    /// Warn when the oldest dead letter is older than this [default: no limit]
+    #[arg(long, value_name = "DURATION", value_parser = values::positive_duration)]
+    max_age: Option<Duration>,
+    /// Warn when dead letters are worth more than this; repeat it for more currencies [default: no limit]
+    #[arg(long, value_name = "CURRENCY=AMOUNT", value_parser = values::amount)]
+    max_value: Vec<(Currency, Money)>,
 }
 
 /// What the group's orders add up to, read from its state topic; needs no running consumer
@@ -200,9 +223,13 @@ impl DemoArguments {
 
 impl DeadLettersArguments {
     pub(super) fn check(self) -> Result<DeadLetters, Error> {
-        let Self { kafka, topics, decode, serve, talk, .. } = self;
+        let Self { kafka, topics, decode, serve, talk, budget, .. } = self;
         let common = Groups { kafka, topics, decode: Some(decode), serve: Some(serve), talk }.check()?;
-        Ok(DeadLetters { common, until_idle: self.until_idle, peek: self.peek })
+        let max_value =
+            budget.max_value.into_iter().map(|(currency, money)| (currency, money.minor().into())).collect();
+        let budget = Budget { max_depth: budget.max_depth, max_age: budget.max_age, max_value };
+        let report_interval = Some(self.report_interval).filter(|interval| !interval.is_zero());
+        Ok(DeadLetters { common, until_idle: self.until_idle, peek: self.peek, budget, report_interval })
     }
 }
 

@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemas::order::{Currency, Money};
 use snafu::{OptionExt, Snafu, ensure};
 
 use crate::config::{ResetMode, ResetState};
@@ -34,6 +35,8 @@ pub(super) enum ValueError {
     Bytes,
     #[snafu(display("write key=value"))]
     Pair,
+    #[snafu(display("write a currency and an amount with no more decimals than it has, such as USD=10000.00"))]
+    Amount,
     #[snafu(display("{part:?} is not host:port; write such as kafka-1:9092, several with commas between them"))]
     BootstrapServers { part: String },
     #[snafu(display(
@@ -98,6 +101,13 @@ pub(super) fn pair(text: &str) -> Result<(String, String), ValueError> {
     let (key, value) = text.split_once('=').context(PairSnafu)?;
     ensure!(!key.trim().is_empty(), PairSnafu);
     Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+pub(super) fn amount(text: &str) -> Result<(Currency, Money), ValueError> {
+    let (code, amount) = text.split_once('=').context(AmountSnafu)?;
+    let currency = Currency::parse(code.trim().as_bytes()).context(AmountSnafu)?;
+    let money = Money::from_decimal_str(amount.trim(), currency).ok().context(AmountSnafu)?;
+    Ok((currency, money))
 }
 
 pub(super) fn bootstrap_servers(text: &str) -> Result<String, ValueError> {
@@ -174,6 +184,16 @@ mod tests {
         assert_eq!(bytes("1000"), Ok(1000));
         for text in ["", "MiB", "-1", "0", "12MB", "99999999999GiB"] {
             assert_eq!(bytes(text), Err(ValueError::Bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts_have_their_currencys_decimals() {
+        assert_eq!(amount("USD=10000.5"), Ok((Currency::USD, Money::from_minor(1_000_050))));
+        let yen = Currency::parse(b"JPY").expect("a currency");
+        assert_eq!(amount("JPY=700"), Ok((yen, Money::from_minor(700))));
+        for text in ["", "USD", "USD=", "=5", "usd=5", "USDT=5", "USD=-1", "USD=1.005", "JPY=0.5", "USD=1e3"] {
+            assert_eq!(amount(text), Err(ValueError::Amount), "{text}");
         }
     }
 

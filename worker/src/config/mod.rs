@@ -13,7 +13,7 @@ pub use consume::{Consume, Handler, Ordering, ResetMode, ResetState, Retry, Simu
 pub use decimal_price::{DecimalPrice, DecimalPriceError};
 pub use pipeline::{Common, LogFormat, Registration, Registry, StateMode, Topics};
 pub use produce::{Compression, Generator, Input, InputFormat, OnBadLine, Orders, Pace, Produce};
-pub use small_roles::{CheckSchemas, DeadLetters, Demo, Prepare, PrepareTask, TopicShape};
+pub use small_roles::{Budget, CheckSchemas, DeadLetters, Demo, Prepare, PrepareTask, TopicShape};
 
 /// The checked configuration of the one command that was asked for.
 #[derive(Debug, Clone, PartialEq)]

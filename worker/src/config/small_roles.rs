@@ -6,6 +6,8 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemas::order::Currency;
+
 use super::{Common, Orders, Pace, Retry, Simulate};
 
 /// `worker dead-letters`.
@@ -17,6 +19,29 @@ pub struct DeadLetters {
     pub until_idle: Option<Duration>,
     /// Read everything once without joining the group, then end.
     pub peek: bool,
+    /// What dead letters may amount to before somebody is told.
+    pub budget: Budget,
+    /// How often the figures are reported while reading; absent = only at the end.
+    pub report_interval: Option<Duration>,
+}
+
+/// What the dead letters in the topic may amount to. What is absent has no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Budget {
+    /// How many distinct ones.
+    pub max_depth: Option<u64>,
+    /// How old the oldest.
+    pub max_age: Option<Duration>,
+    /// What they are worth in a currency, in its minor units.
+    pub max_value: BTreeMap<Currency, i128>,
+}
+
+impl Budget {
+    /// Whether there is any limit.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        *self != Budget::default()
+    }
 }
 
 /// `worker prepare`.

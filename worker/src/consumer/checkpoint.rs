@@ -105,6 +105,9 @@ impl ConsumerLoop<'_> {
             }
             return;
         }
+        if let Some(durable) = &mut self.durable {
+            durable.mend(now);
+        }
         self.take_written();
         if is_due {
             let settled = |partition: &Assigned| partition.ledger.as_ref().is_some_and(|ledger| ledger.is_settled());

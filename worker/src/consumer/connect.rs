@@ -28,6 +28,7 @@ use crate::config::{BrokerKind, Common, Consume, Retry, StateMode};
 use crate::handler::Handler;
 use crate::kafka::admin::Admin;
 use crate::kafka::dead_letter_sink::DeadLetterSink;
+use crate::kafka::rights::{Operation, Resource, grant};
 use crate::kafka::source::Source;
 use crate::kafka::topic;
 
@@ -76,6 +77,7 @@ pub(crate) fn connect(config: &Consume, surroundings: Surroundings) -> Result<Co
         dead_letter_topic: common.topics.dead_letter.clone(),
         group: group.clone(),
         pipeline: common.pipeline.clone(),
+        grant: grant(&common.kafka, Operation::Write, Resource::Topic(&common.topics.dead_letter)),
     };
     let graveyard = Graveyard::new(sink.context(DeadLettersSnafu)?, names);
     source.join().context(ReadSnafu { topic })?;

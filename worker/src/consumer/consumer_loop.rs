@@ -170,7 +170,7 @@ impl<'c> ConsumerLoop<'c> {
                 Event::Assigned(numbers) => self.note_assigned(numbers, now),
                 Event::Revoked { partitions, lost } => self.note_revoked(&partitions, lost)?,
                 Event::Committed(answered) => self.note_committed(&answered),
-                Event::Trouble(words) => self.note_trouble(words),
+                Event::Trouble(words) | Event::Forbidden(words) => self.note_trouble(words),
             }
         }
         self.start_arriving(now)?;

@@ -11,6 +11,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use engine::recovery::{Reset, ResetTo, StartFrom};
+use engine::time::Time;
 use snafu::ResultExt;
 
 use super::ledger::{Outgoing, Owner, Token};
@@ -27,6 +28,9 @@ use crate::state::{self, Asked, Outcome, SEQUENCE, recover};
 /// How long after a question to the brokers failed it is asked again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
+/// How often a producer that librdkafka gave up is made anew.
+const MEND_EVERY: Duration = Duration::from_secs(5);
+
 /// Former owners are gone after this at the latest, if their session is no longer.
 const LEAST_SESSION: Duration = Duration::from_secs(60);
 
@@ -40,6 +44,8 @@ pub(crate) struct Durable {
     /// Begins the ids of this thread's owners.
     first_owner: u64,
     session: Duration,
+    /// When a producer that was given up may be made anew.
+    mend_at: Time,
 }
 
 impl Durable {
@@ -59,8 +65,25 @@ impl Durable {
             waker,
             // Two processes that claim a partition at a time must not write to each other's keys.
             first_owner: RandomState::new().hash_one(std::process::id()),
+            mend_at: Time::ZERO,
             session: session.map_or(LEAST_SESSION, Duration::from_millis).max(LEAST_SESSION),
         })
+    }
+
+    /// Takes up a password that has changed, and makes a producer anew that librdkafka gave up.
+    pub(crate) fn mend(&mut self, now: Time) {
+        self.sink.renew_login(now);
+        if self.sink.is_broken() && now >= self.mend_at {
+            self.mend_at = now + MEND_EVERY;
+            self.renew_sink();
+        }
+    }
+
+    /// A new producer; what the old one had not written comes back as failures.
+    pub(crate) fn renew_sink(&mut self) {
+        if let Err(error) = self.sink.renew() {
+            tracing::warn!(target: "kafka", "{}; going on with the old one", chain(&error));
+        }
     }
 
     /// The owner of a partition in this assignment.

@@ -19,6 +19,7 @@ use super::ledger::Ledger;
 use super::moment::Moment;
 use super::stored::Stored;
 use crate::kafka::dead_letter_sink::{DeadLetterSink, Letter, Refusal, add_header};
+use crate::roles::chain;
 
 /// How long after a failed write it is repeated.
 const REPEAT_AFTER: Duration = Duration::from_secs(1);
@@ -149,6 +150,8 @@ pub(crate) struct Names {
     pub(crate) group: String,
     /// Pipeline.
     pub(crate) pipeline: String,
+    /// How to get the right to write them.
+    pub(crate) grant: String,
 }
 
 /// Writes dead letters and keeps those that are to be written again.
@@ -241,6 +244,7 @@ impl Graveyard {
     /// Takes the producer's answers: resolves what is written, keeps the rest to write it again.
     pub(crate) fn settle(&mut self, partitions: &mut [Assigned], judge: &mut Judge, moment: Moment) -> Round {
         let mut round = Round::default();
+        self.sink.renew_login(moment.now);
         while let Some(delivered) = self.sink.answer() {
             self.on_the_way = self.on_the_way.saturating_sub(1);
             let burial = delivered.token;
@@ -304,13 +308,21 @@ impl Graveyard {
         let topic = &self.names.dead_letter_topic;
         let mend = match code {
             ErrorCode::MessageSizeTooLarge => "raise its max.message.bytes",
-            ErrorCode::TopicAuthorizationFailed => "allow this user to WRITE to it",
+            ErrorCode::TopicAuthorizationFailed | ErrorCode::ClusterAuthorizationFailed => &self.names.grant,
             ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopic | ErrorCode::UnknownPartition => {
                 "create it (`worker prepare`)"
             }
             _ => "look at the brokers' log",
         };
         format!("intake stopped: dead-letter topic {topic} takes nothing ({code}): {mend}")
+    }
+
+    /// A new producer: for certificates that have changed, or after librdkafka gave the old one up. What that had not
+    /// written is written again.
+    pub(crate) fn renew_sink(&mut self) {
+        if let Err(error) = self.sink.renew() {
+            tracing::warn!(target: "kafka", "{}; going on with the old one", chain(&error));
+        }
     }
 
     /// Writes again what is due.
@@ -321,6 +333,9 @@ impl Graveyard {
         let (due, later) = std::mem::take(&mut self.again).into_iter().partition(|(at, _)| *at <= moment.now);
         self.again = later;
         let due: Vec<(Time, Burial)> = due;
+        if !due.is_empty() && self.sink.is_broken() {
+            self.renew_sink();
+        }
         for (_, burial) in due {
             if let Some(owner) = partitions.iter().find(|partition| burial.belongs_to(partition)) {
                 self.bury(owner, judge, burial);

@@ -4,19 +4,28 @@
 //! is asked through a consumer: a producer's question would make most brokers create the topic. Deliberately without a
 //! way to alter settings, and without any of this on the embedded broker, which answers no admin requests.
 
+mod error;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use snafu::{ResultExt, Snafu, ensure};
+use snafu::{ResultExt, ensure};
 
 use super::client::{self, ClientLog};
+use super::login::Login;
+use super::rights::{Resource, grant};
 use super::topic;
+use super::trouble::Kind;
 use crate::clock::Clock;
 use crate::config::{BrokerKind, Kafka};
+use error::{
+    EmbeddedSnafu, ForbiddenSnafu, MakeClientSnafu, NoAnswerSnafu, NotLetInSnafu, RefusedSnafu, SettingsSnafu,
+    UnreachableSnafu,
+};
+pub(crate) use error::{Error, Task};
 
 /// How long one question or order may take once the brokers were reached.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -27,158 +36,6 @@ const KNOWN_EVERYWHERE_AFTER: Duration = Duration::from_secs(2);
 /// How long the first attempt to reach a broker lasts; each further one twice as long, for brokers that are slow to
 /// answer. Between two, what the client has to say is logged.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(1);
-
-/// What can go wrong between us and the brokers.
-#[derive(Debug, Snafu)]
-pub(crate) enum Error {
-    /// The embedded broker was asked.
-    #[snafu(display(
-        "the embedded broker answers no admin requests, so its topics cannot be prepared; `worker demo` makes its own"
-    ))]
-    Embedded,
-    /// The settings cannot be put together.
-    #[snafu(display("cannot put the admin client's settings together"))]
-    Settings {
-        /// Which.
-        source: client::Error,
-    },
-    /// librdkafka refused the settings.
-    #[snafu(display("cannot make an admin client: check --client-config"))]
-    MakeClient {
-        /// librdkafka's word.
-        #[snafu(source(from(KafkaError, Box::new)))]
-        source: Box<KafkaError>,
-    },
-    /// Nobody answered in time.
-    #[snafu(display(
-        "no broker answered at {addresses} within {} s ({trouble}); check --bootstrap-servers",
-        waited.as_secs_f64()
-    ))]
-    Unreachable {
-        /// Where we looked.
-        addresses: String,
-        /// For how long.
-        waited: Duration,
-        /// The last trouble in librdkafka's words.
-        trouble: String,
-        /// What kind of trouble that is.
-        kind: Trouble,
-    },
-    /// We have no right to it.
-    #[snafu(display("may not {task} topic {topic}: allow this user the operation {}", task.right()))]
-    Forbidden {
-        /// What was tried.
-        task: Task,
-        /// With which topic.
-        topic: String,
-    },
-    /// The broker said no.
-    #[snafu(display("cannot {task} topic {topic}: the broker answers {code}"))]
-    Refused {
-        /// What was tried.
-        task: Task,
-        /// With which topic.
-        topic: String,
-        /// Its answer.
-        code: RDKafkaErrorCode,
-    },
-    /// The question or order got no answer.
-    #[snafu(display("cannot {task} topic {topic}: no answer"))]
-    NoAnswer {
-        /// What was tried.
-        task: Task,
-        /// With which topic.
-        topic: String,
-        /// librdkafka's word.
-        #[snafu(source(from(KafkaError, Box::new)))]
-        source: Box<KafkaError>,
-    },
-}
-
-/// What may be tried with a topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Task {
-    /// Ask whether it is there and how many partitions it has.
-    Describe,
-    /// Read its settings.
-    ReadSettings,
-    /// Make it.
-    Create,
-    /// Give it more partitions.
-    Grow,
-    /// Remove it with all its records.
-    Delete,
-}
-
-impl Task {
-    /// The right that a broker with ACLs asks for.
-    fn right(self) -> &'static str {
-        match self {
-            Task::Describe => "Describe on the topic",
-            Task::ReadSettings => "DescribeConfigs on the topic",
-            Task::Create => "Create on the topic or on the cluster",
-            Task::Grow => "Alter on the topic",
-            Task::Delete => "Delete on the topic",
-        }
-    }
-}
-
-impl fmt::Display for Task {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Task::Describe => "look at",
-            Task::ReadSettings => "read the settings of",
-            Task::Create => "create",
-            Task::Grow => "add partitions to",
-            Task::Delete => "delete",
-        })
-    }
-}
-
-/// Kinds of trouble on the way to a broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// The name has no address.
-    Name,
-    /// TLS did not come about.
-    Tls,
-    /// Name or password was refused.
-    Authentication,
-    /// Nobody listens, or nobody answers.
-    Silence,
-}
-
-impl Trouble {
-    /// Sorts librdkafka's words for it.
-    fn of(words: &str) -> Self {
-        let says = |part: &str| words.contains(part);
-        if says("Failed to resolve") {
-            Trouble::Name
-        } else if says("SASL") || says("uthentication") {
-            Trouble::Authentication
-        } else if says("SSL") || says("ssl://") || says("certificate") {
-            Trouble::Tls
-        } else {
-            Trouble::Silence
-        }
-    }
-}
-
-impl Error {
-    /// Whether a right is missing.
-    pub(crate) fn is_forbidden(&self) -> bool {
-        matches!(self, Error::Forbidden { .. })
-    }
-
-    /// Whether the brokers have too few members for the copies asked for.
-    pub(crate) fn is_short_of_brokers(&self) -> bool {
-        self.has_code(RDKafkaErrorCode::InvalidReplicationFactor)
-    }
-
-    fn has_code(&self, asked: RDKafkaErrorCode) -> bool {
-        matches!(self, Error::Refused { code, .. } if *code == asked)
-    }
-}
 
 /// How a topic is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +64,9 @@ pub(crate) struct Admin {
     client: AdminClient<ClientLog>,
     /// Asks about topics without creating them.
     asker: BaseConsumer<ClientLog>,
+    /// What the clients were made of.
+    kafka: Kafka,
+    login: Login,
     clock: Clock,
 }
 
@@ -219,29 +79,41 @@ impl Admin {
         ensure!(kafka.broker_kind == BrokerKind::Kafka, EmbeddedSnafu);
         let mut config = client::base(kafka, "admin").context(SettingsSnafu)?;
         client::override_with(&mut config, kafka);
-        let log = ClientLog::default();
-        let client = config.create_with_context(log.clone()).context(MakeClientSnafu)?;
+        let (log, login) = (ClientLog::of(kafka), Login::of(&kafka.security));
+        let made = config.create_with_context(log.clone());
+        client::blame(&made, kafka).context(SettingsSnafu)?;
+        let client = made.context(MakeClientSnafu)?;
         let asker: BaseConsumer<ClientLog> = config.create_with_context(log).context(MakeClientSnafu)?;
-        let admin = Self { client, asker, clock };
-        admin.wait_for_answer(kafka, topic)?;
+        let admin = Self { client, asker, kafka: kafka.clone(), login, clock };
+        admin.wait_for_answer(topic)?;
         Ok(admin)
     }
 
-    fn wait_for_answer(&self, kafka: &Kafka, topic: &str) -> Result<(), Error> {
-        let (waited, addresses) = (kafka.connect_timeout, &kafka.bootstrap_servers);
+    fn wait_for_answer(&self, topic: &str) -> Result<(), Error> {
+        let (waited, addresses) = (self.kafka.connect_timeout, &self.kafka.bootstrap_servers);
         let end = self.clock.now() + waited;
         let mut attempt = FIRST_ATTEMPT;
         loop {
             let left = end.since(self.clock.now());
             let Err(error) = self.asker.fetch_metadata(Some(topic), left.min(attempt)) else { return Ok(()) };
             topic::serve(&self.asker);
+            if let Some(trouble) = self.asker.context().lasting_trouble() {
+                return NotLetInSnafu { words: trouble.words, kind: trouble.kind }.fail();
+            }
             if self.clock.now() >= end {
-                let trouble = self.asker.context().trouble().unwrap_or_else(|| error.to_string());
-                let kind = Trouble::of(&trouble);
+                let trouble = self.asker.context().last();
+                let kind = trouble.as_ref().map_or(Kind::Silence, |trouble| trouble.kind);
+                let trouble = trouble.map_or_else(|| error.to_string(), |trouble| trouble.words);
                 return UnreachableSnafu { addresses, waited, trouble, kind }.fail();
             }
+            self.renew_login();
             attempt *= 2;
         }
+    }
+
+    fn renew_login(&self) {
+        self.login.renew(self.asker.client());
+        self.login.renew(self.client.inner());
     }
 
     /// Passes on what the client has to say until it is worth asking again.
@@ -257,7 +129,7 @@ impl Admin {
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
         if let Some(error) = found.error() {
             let code = RDKafkaErrorCode::from(error);
-            return if is_missing(code) { Ok(None) } else { Err(refusal(task, topic, code)) };
+            return if is_missing(code) { Ok(None) } else { Err(self.refusal(task, topic, code)) };
         }
         let replication = found.partitions().first().map_or(0, |partition| count(partition.replicas().len()));
         Ok(Some(Found { partitions: count(found.partitions().len()), replication }))
@@ -279,7 +151,9 @@ impl Admin {
             if !settings.is_empty() {
                 return Ok(settings);
             }
-            ensure!(self.clock.now() < end, ForbiddenSnafu { task, topic });
+            if self.clock.now() >= end {
+                return Err(forbidden(&self.kafka, task, topic));
+            }
             self.pause();
         }
     }
@@ -292,7 +166,7 @@ impl Admin {
             topic = topic.set(key, value);
         }
         let answer = wait(self.client.create_topics([&topic], &options()));
-        match judge(Task::Create, made.name, answer) {
+        match self.judge(Task::Create, made.name, answer) {
             Ok(()) => Ok(true),
             Err(error) if error.has_code(RDKafkaErrorCode::TopicAlreadyExists) => Ok(false),
             Err(error) => Err(error),
@@ -310,7 +184,7 @@ impl Admin {
                 Some(found) if found.partitions >= partitions => return Ok(found),
                 Some(_) | None if self.clock.now() < end => self.pause(),
                 Some(_) | None => {
-                    return Err(refusal(Task::Describe, topic, RDKafkaErrorCode::UnknownTopicOrPartition));
+                    return Err(self.refusal(Task::Describe, topic, RDKafkaErrorCode::UnknownTopicOrPartition));
                 }
             }
         }
@@ -320,7 +194,7 @@ impl Admin {
     pub(crate) fn grow(&self, topic: &str, to: i32) -> Result<(), Error> {
         let new = NewPartitions::new(topic, usize::try_from(to).unwrap_or_default());
         let answer = wait(self.client.create_partitions([&new], &options()));
-        match judge(Task::Grow, topic, answer) {
+        match self.judge(Task::Grow, topic, answer) {
             // Somebody else grew it in the meantime; the caller sees what is there now.
             Err(error) if error.has_code(RDKafkaErrorCode::InvalidPartitions) && self.has(topic, to)? => Ok(()),
             answer => answer,
@@ -334,7 +208,7 @@ impl Admin {
     /// Removes a topic with all its records; `false` if there was none.
     pub(crate) fn delete(&self, topic: &str) -> Result<bool, Error> {
         let answer = wait(self.client.delete_topics(&[topic], &options()));
-        match judge(Task::Delete, topic, answer) {
+        match self.judge(Task::Delete, topic, answer) {
             Ok(()) => Ok(true),
             Err(error) if error.has_code(RDKafkaErrorCode::UnknownTopicOrPartition) => Ok(false),
             Err(error) => Err(error),
@@ -342,22 +216,40 @@ impl Admin {
     }
 }
 
+impl Admin {
+    /// What became of an order about one topic.
+    fn judge(
+        &self,
+        task: Task,
+        topic: &str,
+        answer: Result<Vec<rdkafka::admin::TopicResult>, KafkaError>,
+    ) -> Result<(), Error> {
+        match answer.context(NoAnswerSnafu { task, topic })?.into_iter().next() {
+            Some(Err((_, code))) => Err(self.refusal(task, topic, code)),
+            Some(Ok(_)) | None => Ok(()),
+        }
+    }
+
+    fn refusal(&self, task: Task, topic: &str, code: RDKafkaErrorCode) -> Error {
+        refusal(&self.kafka, task, topic, code)
+    }
+}
+
 fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(ANSWER_WITHIN)).operation_timeout(Some(ANSWER_WITHIN))
 }
 
-/// What became of an order about one topic.
-fn judge(task: Task, topic: &str, answer: Result<Vec<rdkafka::admin::TopicResult>, KafkaError>) -> Result<(), Error> {
-    match answer.context(NoAnswerSnafu { task, topic })?.into_iter().next() {
-        Some(Err((_, code))) => Err(refusal(task, topic, code)),
-        Some(Ok(_)) | None => Ok(()),
+fn refusal(kafka: &Kafka, task: Task, topic: &str, code: RDKafkaErrorCode) -> Error {
+    match code {
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
+            forbidden(kafka, task, topic)
+        }
+        code => RefusedSnafu { task, topic, code }.build(),
     }
 }
 
-fn refusal(task: Task, topic: &str, code: RDKafkaErrorCode) -> Error {
-    let forbidden =
-        [RDKafkaErrorCode::TopicAuthorizationFailed, RDKafkaErrorCode::ClusterAuthorizationFailed].contains(&code);
-    if forbidden { ForbiddenSnafu { task, topic }.build() } else { RefusedSnafu { task, topic, code }.build() }
+fn forbidden(kafka: &Kafka, task: Task, topic: &str) -> Error {
+    ForbiddenSnafu { task, topic, remedy: grant(kafka, task.right(), Resource::Topic(topic)) }.build()
 }
 
 fn is_missing(code: RDKafkaErrorCode) -> bool {
@@ -377,44 +269,30 @@ fn wait<T>(answer: impl Future<Output = T>) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::testing::{plain, with_password};
 
     #[test]
     fn a_missing_right_is_named() {
-        let named = |task, code| refusal(task, "orders", code).to_string();
-        let topic = RDKafkaErrorCode::TopicAuthorizationFailed;
-        let expected =
-            "may not create topic orders: allow this user the operation Create on the topic or on the cluster";
-        assert_eq!(named(Task::Create, topic), expected);
-        assert_eq!(named(Task::Create, RDKafkaErrorCode::ClusterAuthorizationFailed), expected);
-        for (task, right) in [
-            (Task::Describe, "Describe"),
-            (Task::ReadSettings, "DescribeConfigs"),
-            (Task::Grow, "Alter"),
-            (Task::Delete, "Delete"),
-        ] {
-            let expected = format!("may not {task} topic orders: allow this user the operation {right} on the topic");
-            assert_eq!(named(task, topic), expected);
-        }
-    }
-
-    #[test]
-    fn trouble_is_sorted_by_what_the_client_says() {
-        for (words, kind) in [
-            ("kafka:9092/bootstrap: Failed to resolve 'kafka:9092': Name or service not known", Trouble::Name),
-            (
-                "sasl_plaintext://a:1/bootstrap: SASL authentication error: Authentication failed",
-                Trouble::Authentication,
-            ),
-            ("ssl://a:1/bootstrap: SSL handshake failed: certificate verify failed", Trouble::Tls),
-            ("127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused", Trouble::Silence),
-        ] {
-            assert_eq!(Trouble::of(words), kind, "{words}");
+        let kafka = with_password("alice", "/etc/password");
+        let named = |task, code| refusal(&kafka, task, "orders", code).to_string();
+        for code in [RDKafkaErrorCode::TopicAuthorizationFailed, RDKafkaErrorCode::ClusterAuthorizationFailed] {
+            for (task, right) in [
+                (Task::Describe, "Describe"),
+                (Task::ReadSettings, "DescribeConfigs"),
+                (Task::Create, "Create"),
+                (Task::Grow, "Alter"),
+                (Task::Delete, "Delete"),
+            ] {
+                let expected =
+                    format!("may not {task} topic orders: allow User:alice the operation {right} on topic orders (");
+                assert!(named(task, code).starts_with(&expected), "{}", named(task, code));
+            }
         }
     }
 
     #[test]
     fn another_refusal_says_what_the_broker_said() {
-        let error = refusal(Task::Create, "orders", RDKafkaErrorCode::InvalidReplicationFactor);
+        let error = refusal(&plain("kafka:9092"), Task::Create, "orders", RDKafkaErrorCode::InvalidReplicationFactor);
         assert!(!error.is_forbidden());
         assert!(error.to_string().starts_with("cannot create topic orders: the broker answers "), "{error}");
     }

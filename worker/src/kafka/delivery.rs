@@ -2,7 +2,7 @@
 //!
 //! Deliberately without retries: whoever sent the record holds what it was made of, and decides when to send again.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Sender;
 use std::thread::Thread;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -11,6 +11,7 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::{ClientContext, Statistics, config::RDKafkaLogLevel};
 
 use super::client::ClientLog;
+use crate::config::Kafka;
 
 /// Why a record is not in its topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +60,9 @@ pub(super) struct Answers<T: Send + Sync + 'static> {
 }
 
 impl<T: Send + Sync + 'static> Answers<T> {
-    /// A context, and where its answers come out; `waker` is unparked at each.
-    pub(super) fn new(waker: Thread) -> (Self, Receiver<Delivered<T>>) {
-        let (sender, answers) = channel();
-        (Self { sender, waker, log: ClientLog::default() }, answers)
+    /// The context of a producer that is made of `kafka`; `waker` is unparked at each answer.
+    pub(super) fn new(kafka: &Kafka, waker: Thread, sender: Sender<Delivered<T>>) -> Self {
+        Self { sender, waker, log: ClientLog::of(kafka) }
     }
 
     /// Passes on an answer that is known without the broker.

@@ -1,21 +1,26 @@
 //! All `unsafe` of the project: the librdkafka calls that rdkafka has no wrapper for.
 //!
-//! Three things are here: reading one partition's queue in batches (one call for up to a thousand records, at half the
-//! cost of `poll`), the watermarks the client has at hand, and two knobs of the embedded broker. Each block says why it
-//! is sound. What can be had through rdkafka's safe API does not belong here.
+//! Reading one partition's queue in batches (one call for up to a thousand records, at half the cost of `poll`), the
+//! watermarks the client has at hand, answers to commits, credentials of a running client, a look at brokers'
+//! certificates, and two knobs of the embedded broker. Each block says why it is sound. What can be had through
+//! rdkafka's safe API does not belong here.
 #![expect(unsafe_code, reason = "librdkafka calls without a wrapper; nowhere else is unsafe allowed")]
 
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::thread::Thread;
 
+use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
 use rdkafka::bindings as native;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::types::RDKafkaType;
+
+use super::certificate::{Fault, Inspector};
 
 /// Records of one partition, read in batches from the partition's own queue.
 ///
@@ -310,4 +315,62 @@ pub(crate) fn speed_up_groups<C: ClientContext>(holder: &Client<C>, heartbeat_mi
         native::rd_kafka_mock_set_group_consumer_heartbeat_interval_ms(cluster, heartbeat_milliseconds);
     }
     true
+}
+
+/// Gives a running client another name and password for the connections that it makes from now on (SASL PLAIN and
+/// SCRAM).
+///
+/// # Errors
+/// In words, when librdkafka does not take them or one holds a NUL byte; the old ones then stay.
+pub(crate) fn set_credentials<C: ClientContext>(
+    client: &Client<C>,
+    username: &str,
+    password: &str,
+) -> Result<(), String> {
+    let (Ok(username), Ok(password)) = (CString::new(username), CString::new(password)) else {
+        return Err("a NUL byte in the user's name or password".to_owned());
+    };
+    // SAFETY: the client is alive, both texts are NUL-terminated and copied by the call, which locks what it changes.
+    let error =
+        unsafe { native::rd_kafka_sasl_set_credentials(client.native_ptr(), username.as_ptr(), password.as_ptr()) };
+    let Some(error) = NonNull::new(error) else { return Ok(()) };
+    // SAFETY: the error is ours; its text is NUL-terminated, lives as long as it does, and is copied before it is freed.
+    unsafe {
+        let words = CStr::from_ptr(native::rd_kafka_error_string(error.as_ptr())).to_string_lossy().into_owned();
+        native::rd_kafka_error_destroy(error.as_ptr());
+        Err(words)
+    }
+}
+
+/// A client that tells `inspector` what OpenSSL holds against the brokers' certificates, and refuses what it refuses.
+/// Without TLS in this build it sees none.
+pub(crate) fn inspecting_client(config: &ClientConfig, inspector: Inspector) -> KafkaResult<Client<Inspector>> {
+    let native_config = config.create_native_config()?;
+    // SAFETY: the configuration is alive. The callback is handed the client's opaque, which `Client::new` sets to its
+    // context: an `Inspector`, since that is the type of the client that is made of this configuration and no other.
+    unsafe { native::rd_kafka_conf_set_ssl_cert_verify_cb(native_config.ptr(), Some(note_certificate)) };
+    Client::new(config, native_config, RDKafkaType::RD_KAFKA_CONSUMER, inspector)
+}
+
+/// Called by librdkafka's threads for each certificate of a chain; 0 refuses it.
+unsafe extern "C" fn note_certificate(
+    _client: *mut native::rd_kafka_t,
+    address: *const c_char,
+    _broker: i32,
+    error: *mut c_int,
+    depth: c_int,
+    _certificate: *const c_char,
+    _size: usize,
+    _words: *mut c_char,
+    _room: usize,
+    opaque: *mut c_void,
+) -> c_int {
+    // SAFETY: `opaque` is the context of the client that calls (see `inspecting_client`), which outlives its threads;
+    // the address is NUL-terminated and the error readable for the time of the call.
+    let (inspector, address, code) = unsafe { (&*opaque.cast::<Inspector>(), CStr::from_ptr(address), *error) };
+    if code == 0 {
+        return 1;
+    }
+    inspector.note(Fault { address: address.to_string_lossy().into_owned(), code, depth });
+    0
 }

@@ -174,7 +174,7 @@ impl LogReader {
             config.set("fetch.error.backoff.ms", "0");
         }
         client::override_with(&mut config, kafka);
-        let consumer = Arc::new(config.create_with_context(ClientLog::default()).context(CreateSnafu)?);
+        let consumer = Arc::new(config.create_with_context(ClientLog::of(kafka)).context(CreateSnafu)?);
         Ok(Self { consumer, group: group.to_owned(), clock, given_up })
     }
 

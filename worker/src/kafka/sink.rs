@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use rdkafka::{ClientContext, Statistics};
 use snafu::{ResultExt, Snafu};
 
 use super::client::{self, ClientLog};
+use super::login::Login;
+use super::rights::{Operation, Resource, grant};
 use crate::clock::Clock;
 use crate::config::{Compression, Kafka};
 
@@ -44,6 +47,14 @@ pub(crate) enum Error {
         /// librdkafka's word.
         #[snafu(source(from(KafkaError, Box::new)))]
         source: Box<KafkaError>,
+    },
+    /// We may not write to the topic.
+    #[snafu(display("may not write to topic {topic}: {remedy}"))]
+    Forbidden {
+        /// The topic.
+        topic: String,
+        /// How to get the right.
+        remedy: String,
     },
     /// The producer met an error after which its guarantees would not hold.
     #[snafu(display("the producer for topic {topic} cannot go on: {reason}; start it again"))]
@@ -100,6 +111,9 @@ pub(crate) enum Sent {
 /// Sends records to one topic.
 pub(crate) struct Sink {
     topic: String,
+    /// What the producer was made of.
+    kafka: Kafka,
+    login: Login,
     producer: ThreadedProducer<Reports>,
     inbox: Arc<Inbox>,
 }
@@ -107,6 +121,7 @@ pub(crate) struct Sink {
 impl Sink {
     /// Makes an idempotent producer for a topic that is there; it connects by itself, and keeps trying.
     pub(crate) fn new(kafka: &Kafka, topic: &str, compression: Compression, clock: Clock) -> Result<Self, Error> {
+        let login = Login::of(&kafka.security);
         let mut config = client::base(kafka, "produce").context(SettingsSnafu)?;
         config
             .set("enable.idempotence", "true")
@@ -120,9 +135,9 @@ impl Sink {
             .set_log_level(RDKafkaLogLevel::Info);
         client::override_with(&mut config, kafka);
         let inbox = Arc::new(Inbox::default());
-        let context = Reports { inbox: Arc::clone(&inbox), clock, log: ClientLog::default() };
+        let context = Reports { inbox: Arc::clone(&inbox), clock, log: ClientLog::of(kafka) };
         let producer = config.create_with_context(context).context(CreateSnafu { topic })?;
-        let sink = Self { topic: topic.to_owned(), producer, inbox };
+        let sink = Self { topic: topic.to_owned(), kafka: kafka.clone(), login, producer, inbox };
         sink.warm_up();
         Ok(sink)
     }
@@ -149,9 +164,28 @@ impl Sink {
         }
     }
 
+    /// Takes up a password that has changed.
+    pub(crate) fn renew_login(&self, now: Time) {
+        self.login.renew_at(self.producer.client(), now);
+    }
+
+    /// That the topic is closed to us, if the broker said so of a record.
+    pub(crate) fn forbidden(&self) -> Option<Error> {
+        self.inbox.is_forbidden.load(Ordering::Relaxed).then(|| self.may_not_write())
+    }
+
+    fn may_not_write(&self) -> Error {
+        let remedy = grant(&self.kafka, Operation::Write, Resource::Topic(&self.topic));
+        ForbiddenSnafu { topic: &self.topic, remedy }.build()
+    }
+
     /// Why nothing can be sent any more.
     pub(crate) fn broken(&self) -> Error {
         let (topic, fatal) = (&self.topic, self.producer.client().fatal_error());
+        // An idempotent producer asks for its id first, which brokers refuse to who may write to no topic at all.
+        if fatal.as_ref().is_some_and(|(code, _)| *code == RDKafkaErrorCode::ClusterAuthorizationFailed) {
+            return self.may_not_write();
+        }
         let reason = fatal.map_or_else(|| "librdkafka gives no reason".to_owned(), |(_, reason)| reason);
         BrokenSnafu { topic, reason }.build()
     }
@@ -190,6 +224,7 @@ impl fmt::Debug for Sink {
 struct Inbox {
     waiting: Mutex<Vec<Delivery>>,
     arrived: Condvar,
+    is_forbidden: AtomicBool,
 }
 
 impl Inbox {
@@ -233,7 +268,12 @@ impl ProducerContext for Reports {
     fn delivery(&self, report: &DeliveryResult<'_>, token: usize) {
         let result = match report {
             Ok(message) => Ok((message.partition(), message.offset())),
-            Err((error, _)) => Err(undelivered(error)),
+            Err((error, _)) => {
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
+                    self.inbox.is_forbidden.store(true, Ordering::Relaxed);
+                }
+                Err(undelivered(error))
+            }
         };
         self.inbox.put(Delivery { token, at: self.clock.now(), result });
     }

@@ -23,6 +23,8 @@ use snafu::{OptionExt, ResultExt, ensure};
 
 use super::client;
 use super::ffi::{CommitQueue, PartitionReader};
+use super::login::Login;
+use super::rights::{Operation, Resource, grant};
 use crate::config::{BrokerKind, Kafka};
 pub(crate) use error::Error;
 use error::{
@@ -52,8 +54,10 @@ pub(crate) enum Event {
     },
     /// A commit was answered.
     Committed(Answered),
-    /// The topic, or the right to it, is gone; in words.
+    /// The topic is gone; in words.
     Trouble(String),
+    /// A right is missing; in words that say how to give it.
+    Forbidden(String),
 }
 
 /// The answer to a commit.
@@ -90,6 +94,9 @@ pub(crate) struct Source {
     topic: String,
     topic_name: CString,
     group: String,
+    /// What the client was made of.
+    kafka: Kafka,
+    login: Login,
     waker: Thread,
     /// Dropped before the client it belongs to.
     answers: CommitQueue<Member>,
@@ -106,12 +113,14 @@ impl Source {
     /// A member of `group` that has not joined yet. `waker` is the thread that reads: it is unparked when something
     /// arrives.
     pub(crate) fn new(kafka: &Kafka, group: &str, topic: &str, waker: Thread) -> Result<Self, Error> {
+        let login = Login::of(&kafka.security);
         let consumer: BaseConsumer<Member> =
-            settings(kafka, group)?.create_with_context(Member::default()).context(CreateSnafu { group })?;
+            settings(kafka, group)?.create_with_context(Member::new(kafka)).context(CreateSnafu { group })?;
         let topic_name = CString::new(topic).unwrap_or_default();
         let consumer = Arc::new(consumer);
         let answers = CommitQueue::new(&consumer).context(NoQueueSnafu { group })?;
-        Ok(Self { topic: topic.to_owned(), topic_name, group: group.to_owned(), waker, answers, consumer })
+        let (topic, group, kafka) = (topic.to_owned(), group.to_owned(), kafka.clone());
+        Ok(Self { topic, topic_name, group, kafka, login, waker, answers, consumer })
     }
 
     /// Joins the group; [`Event::Assigned`] follows.
@@ -125,8 +134,10 @@ impl Source {
         self.consumer.context().trouble()
     }
 
-    /// Serves the main queue without waiting and returns what came of it. Call it every few milliseconds.
+    /// Serves the main queue without waiting and returns what came of it. Call it every few milliseconds. A password that
+    /// has changed is taken up.
     pub(crate) fn serve(&self) -> Result<Vec<Event>, Error> {
+        self.login.renew(self.consumer.client());
         for _ in 0..EVENTS_AT_ONCE {
             match self.consumer.poll(Duration::ZERO) {
                 None => {
@@ -154,14 +165,24 @@ impl Source {
     /// Connections mend by themselves, and the client's log tells of them; a topic or a right that is gone does not.
     fn note_trouble(&self, error: &KafkaError) {
         match error.rdkafka_error_code() {
-            Some(
-                code @ (RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::GroupAuthorizationFailed),
-            ) => self.consumer.context().push(Event::Trouble(format!("topic {}: {code}", self.topic))),
+            Some(code @ (RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition)) => {
+                self.consumer.context().push(Event::Trouble(format!("topic {}: {code}", self.topic)));
+            }
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                self.consumer.context().push(Event::Forbidden(self.may_not_read()));
+            }
+            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
+                let remedy = grant(&self.kafka, Operation::Read, Resource::Group(&self.group));
+                self.consumer.context().push(Event::Forbidden(format!("may not join group {}: {remedy}", self.group)));
+            }
             _ => tracing::debug!(target: "kafka", "{error}"),
         }
+    }
+
+    /// That the topic is closed to us, and how to open it.
+    pub(crate) fn may_not_read(&self) -> String {
+        let remedy = grant(&self.kafka, Operation::Read, Resource::Topic(&self.topic));
+        format!("may not read topic {}: {remedy}", self.topic)
     }
 
     /// The offsets that the group committed.

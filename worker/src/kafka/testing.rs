@@ -8,7 +8,26 @@ use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use crate::config::Kafka;
+use crate::config::{BrokerKind, Kafka, Sasl, SaslMechanism, Security, SecurityProtocol};
+
+/// How to reach brokers without any protection.
+pub(crate) fn plain(bootstrap_servers: &str) -> Kafka {
+    Kafka {
+        bootstrap_servers: bootstrap_servers.to_owned(),
+        broker_kind: BrokerKind::Kafka,
+        security: Security::default(),
+        client_config: std::collections::BTreeMap::new(),
+        connect_timeout: Duration::from_secs(30),
+    }
+}
+
+/// How to reach brokers with a password in a file that nobody reads.
+pub(crate) fn with_password(username: &str, file: &str) -> Kafka {
+    let sasl =
+        Sasl { mechanism: SaslMechanism::ScramSha512, username: username.to_owned(), password_file: file.into() };
+    let protocol = SecurityProtocol::SaslPlaintext;
+    Kafka { security: Security { protocol, sasl: Some(sasl), ..Security::default() }, ..plain("kafka:9092") }
+}
 
 /// A record to send, or one that was read.
 #[derive(Clone, Debug, PartialEq)]

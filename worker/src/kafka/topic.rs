@@ -13,16 +13,21 @@ use runtime::Shutdown;
 use snafu::{ResultExt, Snafu};
 
 use super::client::{self, ClientLog};
+use super::login::Login;
+use super::rights::{Operation, Resource, grant};
+use super::tls_files::TlsFiles;
 use crate::clock::Clock;
 use crate::config::Kafka;
+use crate::roles::chain;
 
 /// One question is given up after this, so that a stop is noticed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Pause between two questions.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// Log lines and errors passed on between two questions.
-const EVENTS_AT_ONCE: usize = 32;
+/// Log lines and errors passed on between two questions: with librdkafka's `debug=all` an error stands behind hundreds
+/// of lines.
+const EVENTS_AT_ONCE: usize = 4096;
 
 /// Why nobody knows how many partitions a topic has, or it has none.
 #[derive(Debug, Snafu)]
@@ -62,11 +67,19 @@ pub(crate) enum Error {
         /// Where.
         addresses: String,
     },
+    /// A broker is there and does not let us in, or is not to be trusted.
+    #[snafu(display("{words}"))]
+    NotLetIn {
+        /// Why, and what to mend.
+        words: String,
+    },
     /// We may not see it.
-    #[snafu(display("topic {topic} may not be described by this user; it needs the ACL DESCRIBE on it"))]
+    #[snafu(display("topic {topic} may not be seen: {remedy}"))]
     NotAllowed {
         /// The topic.
         topic: String,
+        /// How to get the right.
+        remedy: String,
     },
     /// Something else is wrong with it.
     #[snafu(display("topic {topic} cannot be used: {reason}"))]
@@ -82,10 +95,11 @@ pub(crate) enum Error {
 impl ConsumerContext for ClientLog {}
 
 /// How many partitions `topic` has. Asks until `limit` is over, or for ever without one; trouble is logged by the client,
-/// each kind once in half a minute. `None` when `shutdown` came first.
+/// each kind once in half a minute. A password or certificate that changes meanwhile is taken up. `None` when `shutdown`
+/// came first.
 ///
 /// # Errors
-/// When the topic is not there or may not be seen, and when no broker answered within `limit`.
+/// When the topic is not there or may not be seen, and, with a `limit`, when no broker answered within it, or lets us in.
 pub(crate) fn partitions(
     kafka: &Kafka,
     topic: &str,
@@ -93,25 +107,60 @@ pub(crate) fn partitions(
     clock: &Clock,
     shutdown: &Shutdown,
 ) -> Result<Option<usize>, Error> {
-    let mut config = client::base(kafka, "look").context(SettingsSnafu)?;
-    config.set("allow.auto.create.topics", "false").set_log_level(RDKafkaLogLevel::Info);
-    client::override_with(&mut config, kafka);
-    let log = ClientLog::default();
-    let asker: BaseConsumer<ClientLog> = config.create_with_context(log.clone()).context(CreateSnafu)?;
+    let mut asker = Asker::new(kafka)?;
     let deadline = limit.map(|limit| clock.now() + limit);
     while !shutdown.is_draining() {
         let left = deadline.map_or(ANSWER_WITHIN, |deadline| deadline.since(clock.now()).min(ANSWER_WITHIN));
-        if let Some(answer) = ask(&asker, topic, left.max(ASK_AGAIN_AFTER), kafka) {
+        if let Some(answer) = ask(&asker.client, topic, left.max(ASK_AGAIN_AFTER), kafka) {
             return answer.map(Some);
         }
-        serve(&asker);
-        if let (Some(limit), true) = (limit, is_over(deadline, clock.now())) {
-            let addresses = kafka.bootstrap_servers.clone();
-            return UnreachableSnafu { addresses, limit, trouble: log.trouble() }.fail();
+        serve(&asker.client);
+        if let Some(limit) = limit {
+            let log = asker.client.context();
+            if let Some(trouble) = log.lasting_trouble() {
+                return NotLetInSnafu { words: trouble.words }.fail();
+            }
+            if is_over(deadline, clock.now()) {
+                let addresses = kafka.bootstrap_servers.clone();
+                return UnreachableSnafu { addresses, limit, trouble: log.trouble() }.fail();
+            }
         }
+        asker.renew(kafka);
         shutdown.wait_timeout(ASK_AGAIN_AFTER);
     }
     Ok(None)
+}
+
+/// A client that asks, with the secrets as they are now.
+struct Asker {
+    client: BaseConsumer<ClientLog>,
+    login: Login,
+    files: TlsFiles,
+}
+
+impl Asker {
+    fn new(kafka: &Kafka) -> Result<Self, Error> {
+        let (login, files) = (Login::of(&kafka.security), TlsFiles::of(&kafka.security));
+        let mut config = client::base(kafka, "look").context(SettingsSnafu)?;
+        config.set("allow.auto.create.topics", "false").set_log_level(RDKafkaLogLevel::Info);
+        client::override_with(&mut config, kafka);
+        let made = config.create_with_context(ClientLog::of(kafka));
+        client::blame(&made, kafka).context(SettingsSnafu)?;
+        Ok(Self { client: made.context(CreateSnafu)?, login, files })
+    }
+
+    /// Takes up a password or certificate that has changed.
+    fn renew(&mut self, kafka: &Kafka) {
+        self.login.renew(self.client.client());
+        if self.files.have_changed() {
+            match Self::new(kafka) {
+                Ok(asker) => *self = asker,
+                Err(error) => {
+                    tracing::warn!(target: "kafka", "{}; going on with the files as they were", chain(&error))
+                }
+            }
+        }
+    }
 }
 
 /// Passes the client's log lines and errors on; each call of `poll` takes one.
@@ -137,7 +186,10 @@ fn ask(asker: &BaseConsumer<ClientLog>, topic: &str, within: Duration, kafka: &K
         RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
             Some(MissingSnafu { topic, addresses: &kafka.bootstrap_servers }.fail())
         }
-        RDKafkaErrorCode::TopicAuthorizationFailed => Some(NotAllowedSnafu { topic }.fail()),
+        RDKafkaErrorCode::TopicAuthorizationFailed => {
+            let remedy = grant(kafka, Operation::Describe, Resource::Topic(topic));
+            Some(NotAllowedSnafu { topic, remedy }.fail())
+        }
         RDKafkaErrorCode::InvalidTopic => Some(UnusableSnafu { topic, reason: error }.fail()),
         // The rest passes: no leader yet, a broker that is just coming up.
         _ => None,

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge};
+use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec};
 use schemas::failure::FailureClass;
 use schemas::metric_names::{
-    DEAD_LETTER_DEPTH, DEAD_LETTER_OLDEST_TIMESTAMP_SECONDS, DEAD_LETTER_RECORDS_TOTAL, DEAD_LETTER_RETENTION_SECONDS,
-    DEAD_LETTER_VALUE,
+    DEAD_LETTER_BUDGET_EXCEEDED, DEAD_LETTER_DEPTH, DEAD_LETTER_OLDEST_TIMESTAMP_SECONDS, DEAD_LETTER_RECORDS_TOTAL,
+    DEAD_LETTER_RETENTION_SECONDS, DEAD_LETTER_VALUE,
 };
 use schemas::order::Currency;
+use schemas::worker_status::{BudgetLimit, Excess};
 
 use super::Scope;
 
@@ -28,6 +29,7 @@ pub(crate) struct DeadLetterMetrics {
     depth: IntGauge,
     oldest: Gauge,
     retention: Gauge,
+    budget: IntGaugeVec,
     /// The currencies that are shown.
     currencies: Arc<Mutex<BTreeSet<Currency>>>,
 }
@@ -42,12 +44,15 @@ impl DeadLetterMetrics {
             depth: scope.register(IntGauge::with_opts(scope.of(&DEAD_LETTER_DEPTH))),
             oldest: scope.register(Gauge::with_opts(scope.of(&DEAD_LETTER_OLDEST_TIMESTAMP_SECONDS))),
             retention: scope.register(Gauge::with_opts(scope.of(&DEAD_LETTER_RETENTION_SECONDS))),
+            budget: scope
+                .register(IntGaugeVec::new(scope.of(&DEAD_LETTER_BUDGET_EXCEEDED), DEAD_LETTER_BUDGET_EXCEEDED.labels)),
             currencies: Arc::default(),
         };
         for class in FailureClass::ALL {
             metrics.records.with_label_values(&[class.as_str()]).inc_by(0);
         }
         metrics.show(&BTreeMap::new(), 0, None);
+        metrics.show_budget(&[]);
         metrics
     }
 
@@ -76,9 +81,25 @@ impl DeadLetterMetrics {
         }
     }
 
+    /// Shows which limits of the budget are exceeded.
+    pub(crate) fn show_budget(&self, over: &[Excess]) {
+        for limit in [BudgetLimit::MaxDepth, BudgetLimit::MaxAgeSeconds, BudgetLimit::MaxValue] {
+            let is_over = over.iter().any(|excess| excess.limit == limit);
+            self.budget.with_label_values(&[label(limit)]).set(i64::from(is_over));
+        }
+    }
+
     /// Shows how long the topic keeps a letter; `None` = for ever.
     pub(crate) fn show_retention(&self, retention: Option<Duration>) {
         self.retention.set(retention.map_or(f64::INFINITY, |retention| retention.as_secs_f64()));
+    }
+}
+
+fn label(limit: BudgetLimit) -> &'static str {
+    match limit {
+        BudgetLimit::MaxDepth => "depth",
+        BudgetLimit::MaxAgeSeconds => "age",
+        BudgetLimit::MaxValue => "value",
     }
 }
 
@@ -102,6 +123,9 @@ mod tests {
             "dead_letter_depth",
             "dead_letter_oldest_timestamp_seconds",
             "dead_letter_retention_seconds",
+            "dead_letter_budget_exceeded{limit=\"depth\"}",
+            "dead_letter_budget_exceeded{limit=\"age\"}",
+            "dead_letter_budget_exceeded{limit=\"value\"}",
         ] {
             assert!(text.contains(&format!("orderpipeline_{series} 0\n")), "{series} in\n{text}");
         }
@@ -131,6 +155,23 @@ mod tests {
         let values = invented.filter_map(|code| Some((Currency::parse(&code)?, 1))).collect();
         metrics.show(&values, 676, None);
         assert_eq!(text(&scope).matches("dead_letter_value{").count(), MOST_CURRENCIES);
+    }
+
+    #[test]
+    fn a_limit_that_is_exceeded_shows_until_it_is_kept_again() {
+        let scope = Scope::new(Registry::new());
+        let metrics = DeadLetterMetrics::register(&scope);
+        let over = |currency: &str| Excess {
+            limit: BudgetLimit::MaxValue,
+            currency: Some(currency.to_owned()),
+            actual: "2.00".to_owned(),
+            allowed: "1.00".to_owned(),
+        };
+        metrics.show_budget(&[over("EUR"), over("USD")]);
+        let series = |value: u8| format!("dead_letter_budget_exceeded{{limit=\"value\"}} {value}\n");
+        assert!(text(&scope).contains(&series(1)));
+        metrics.show_budget(&[]);
+        assert!(text(&scope).contains(&series(0)));
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! Deliberately produces nothing and mends nothing: sending a letter again is another command's work.
 
 mod board;
+mod budget;
 mod connection;
 mod desk;
 mod figures;
 mod ledger;
 mod peek;
 mod reading;
+mod reporter;
 mod retention;
 mod shelf;
 mod teller;
@@ -20,6 +22,7 @@ use runtime::Shutdown;
 use snafu::Snafu;
 
 pub(crate) use self::board::Board;
+use self::budget::{Notice, Watchman};
 use self::connection::connect;
 use self::desk::Desk;
 use self::ledger::{Ledger, Sums};
@@ -28,6 +31,7 @@ use self::teller::Teller;
 use super::standalone::{Outcome, standalone};
 use super::{Ending, RoleContext, RoleError};
 use crate::config::DeadLetters;
+use crate::events::dead_letters::BudgetPassed;
 use crate::kafka::{ErrorCode, source, topic};
 use crate::metrics::dead_letters::DeadLetterMetrics;
 use crate::report::{self, Report};
@@ -78,6 +82,12 @@ pub(crate) enum Error {
         #[snafu(source(from(source::Error, Box::new)))]
         source: Box<source::Error>,
     },
+    /// A right is missing.
+    #[snafu(display("{words}"))]
+    Forbidden {
+        /// Which, and how to get it.
+        words: String,
+    },
     /// A partition cannot be read any more.
     #[snafu(display("cannot go on reading partition {partition} of topic {topic}: {code}"))]
     PartitionStopped {
@@ -125,7 +135,7 @@ pub(crate) fn read(
     let Some((source, partitions)) = connect(config, context)? else { return Ok(report::DeadLetterTotals::default()) };
     let teller = Teller::new(context.screen.clone(), board.metrics().clone(), context.clock.now());
     let (topic, ledger) = (config.common.topics.dead_letter.clone(), Ledger::new(&config.common.group_id));
-    let mut desk = Desk { topic, ledger, teller };
+    let mut desk = Desk { topic, may_not_read: source.may_not_read(), ledger, teller };
     if config.peek {
         ready.set_ready();
         peek::peek(&source, partitions, &mut desk, &config.common.kafka, context)?;
@@ -133,12 +143,21 @@ pub(crate) fn read(
     } else {
         let stop = Shutdown::new();
         retention::watch(&config.common, board.clone(), context.clock, stop.clone());
-        let reading = Reading::join(source, desk, board.clone(), context, ready, config.until_idle)?;
+        let reading = Reading::join(source, desk, board.clone(), context, ready, config)?;
         let read = reading.run();
         stop.drain();
         desk = read?;
     }
     let sums = desk.ledger.sums();
+    if config.peek {
+        // While reading, the loop has said it.
+        let topic = &config.common.topics.dead_letter;
+        for notice in Watchman::new(config.budget.clone()).look(&sums, None, context.clock.wall_milliseconds()) {
+            if let Notice::Over(excess) = notice {
+                BudgetPassed { topic, excess: &excess, is_over: true }.emit();
+            }
+        }
+    }
     remark(&sums, &config.common.group_id, context);
     Ok(sums.figures.report())
 }

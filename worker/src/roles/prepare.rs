@@ -23,7 +23,8 @@ use super::standalone::talk;
 use super::{Ending, RoleError, chain};
 use crate::clock::Clock;
 use crate::config::{Common, Prepare, PrepareTask, StateMode, TopicShape};
-use crate::kafka::admin::{self, Admin, Found, Made, Trouble};
+use crate::kafka::admin::{self, Admin, Found, Made};
+use crate::kafka::trouble::Kind;
 
 /// The role's name in messages.
 const ROLE: &str = "prepare";
@@ -81,7 +82,7 @@ fn prepare(config: &Prepare, clock: Clock) -> Result<PrepareOutcome, admin::Erro
     outcome.schema_compatible = Finding::remarkable(Reason::NotConfigured, "");
     let admin = match Admin::connect(&common.kafka, &common.topics.orders, clock) {
         Ok(admin) => admin,
-        Err(error @ admin::Error::Unreachable { .. }) => {
+        Err(error @ (admin::Error::Unreachable { .. } | admin::Error::NotLetIn { .. })) => {
             outcome.kafka_reachable = Finding::bad(reason(&error), chain(&error));
             return Ok(outcome);
         }
@@ -269,11 +270,11 @@ fn delete(admin: &Admin, topic: &str) -> Looked {
 /// The operator's word for an error.
 fn reason(error: &admin::Error) -> Reason {
     match error {
-        admin::Error::Unreachable { kind, .. } => match kind {
-            Trouble::Name => Reason::DnsFailed,
-            Trouble::Tls => Reason::TlsFailed,
-            Trouble::Authentication => Reason::AuthenticationFailed,
-            Trouble::Silence => Reason::TimedOut,
+        admin::Error::Unreachable { kind, .. } | admin::Error::NotLetIn { kind, .. } => match kind {
+            Kind::Name => Reason::DnsFailed,
+            Kind::Tls | Kind::Certificate => Reason::TlsFailed,
+            Kind::Authentication => Reason::AuthenticationFailed,
+            Kind::Silence => Reason::TimedOut,
         },
         admin::Error::Forbidden { .. } => Reason::AuthorizationFailed,
         admin::Error::Refused { .. } if error.is_short_of_brokers() => Reason::ReplicationUnsatisfiable,

@@ -28,6 +28,7 @@ use self::tally::Tally;
 use super::{Ending, Outcome, RoleContext, RoleError, chain, standalone};
 use crate::config::{Orders, Produce};
 use crate::events::producer::{Ended, Started};
+use crate::kafka::renewal::Renewal;
 use crate::kafka::sink::{self, Sink};
 use crate::kafka::topic;
 use crate::metrics::producer::ProducerMetrics;
@@ -130,12 +131,14 @@ pub fn run(config: &Produce, context: &RoleContext, allowance: Allowance<'_>) ->
     let Some(partitions) = topic::partitions(kafka, topic, limit, &context.clock, &context.shutdown)? else {
         return Ok(Finished { produced: tally.produced(), skipped_lines: 0, stopped_by: None });
     };
+    let renewal = Renewal::of(kafka, context.clock.now());
     let mut sending = Sending {
         config,
         context,
         allowance,
         source,
         sink: Sink::new(kafka, topic, config.compression, context.clock)?,
+        renewal,
         answers: Answers::new(context, config.count.map(NonZeroU64::get), metrics, Arc::clone(&tally)),
         pacer: Pacer::new(config.pace, context.clock.now()),
         encoder: Encoder::new(config.schema_version, config.encoding),

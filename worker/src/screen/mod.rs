@@ -15,7 +15,7 @@ pub use gate::{Gate, Ticker};
 pub use line::{DeadLetterLine, HandledLine, Line, MovedLine, Price, RetryLine, SentLine};
 pub use palette::{Palette, Tone};
 pub use progress::{ConsumeProgress, DeadLetterProgress, ProduceProgress};
-pub use summary::{Handled, Summary};
+pub use summary::{DeadLetterReport, Handled, Summary};
 
 use std::fmt;
 use std::io::Write;

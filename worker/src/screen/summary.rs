@@ -3,6 +3,7 @@
 //! Deliberately computes next to nothing: what is in the table is in the report too.
 
 use std::fmt::{self, Write};
+use std::time::Duration;
 
 use super::line::Line;
 use super::palette::{Palette, Tone};
@@ -135,6 +136,41 @@ fn write_dead_letters(dead_letters: &DeadLetterTotals, palette: Palette, to: &mu
     Ok(())
 }
 
+/// What is in the dead-letter topic, while it is read on: `dead letters 4  210.10 USD at risk  3 transient, 1 invalid
+/// oldest 2h 10m`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeadLetterReport<'a> {
+    /// The figures.
+    pub totals: &'a DeadLetterTotals,
+    /// How old the oldest letter is.
+    pub age: Option<Duration>,
+    /// Records that are still to be read; `None` while unknown.
+    pub lag: Option<u64>,
+}
+
+impl Line for DeadLetterReport<'_> {
+    fn write(&self, palette: Palette, to: &mut dyn Write) -> fmt::Result {
+        let DeadLetterTotals { count, value, by_class, .. } = self.totals;
+        write!(to, "{} {}", palette.paint(Tone::Strong, "dead letters"), Grouped(*count))?;
+        if *count > 0 {
+            write!(to, "  {} at risk", Values(value))?;
+            for (index, class) in by_class.iter().enumerate() {
+                write!(to, "{}{} {}", if index == 0 { "  " } else { ", " }, Grouped(class.count), class.class)?;
+            }
+        }
+        if let Some(age) = self.age {
+            write!(to, "  oldest {}", coarse(age))?;
+        }
+        self.lag.filter(|lag| *lag > 0).map_or(Ok(()), |lag| write!(to, "  {} to read", Grouped(lag)))
+    }
+}
+
+/// A long time in days, hours and minutes, a short one in seconds.
+fn coarse(time: Duration) -> humantime::FormattedDuration {
+    let unit = if time < Duration::from_mins(1) { 1 } else { 60 };
+    humantime::format_duration(Duration::from_secs(time.as_secs() / unit * unit))
+}
+
 struct Values<'a>(&'a [CurrencyAmount]);
 
 impl fmt::Display for Values<'_> {
@@ -192,6 +228,18 @@ mod tests {
             transient                   4  210.10 USD
           time          11.4 s
         ");
+    }
+
+    #[test]
+    fn dead_letters_are_reported_in_a_line() {
+        let totals = demo().dead_letters.unwrap_or_default();
+        let age = Some(Duration::from_secs(2 * 3600 + 10 * 60 + 7));
+        let mut line = DeadLetterReport { totals: &totals, age, lag: Some(250) };
+        let expected = "dead letters 4  210.10 USD at risk  4 transient  oldest 2h 10m  250 to read";
+        assert_eq!(line.text(Palette::PLAIN), expected);
+        let nothing = DeadLetterTotals::default();
+        line = DeadLetterReport { totals: &nothing, age: None, lag: Some(0) };
+        assert_eq!(line.text(Palette::PLAIN), "dead letters 0");
     }
 
     #[test]

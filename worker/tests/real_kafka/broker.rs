@@ -4,6 +4,7 @@
 
 use std::{
     io::{self, Write},
+    path::Path,
     process::{Command, Output, Stdio},
     sync::OnceLock,
 };
@@ -33,7 +34,7 @@ impl Broker {
         Broker::start_with(properties, &[])
     }
 
-    /// The same with listeners for users and passwords and for TLS; see [`Broker::sasl_address`].
+    /// The same with listeners for users and passwords and for TLS; see [`Broker::listener`].
     pub(crate) fn start_secure(properties: &[&str]) -> Option<Broker> {
         Broker::start_with(properties, &["--secure"])
     }
@@ -58,21 +59,15 @@ impl Broker {
         &self.address
     }
 
-    /// Of [`Broker::start_secure`]: where users with a name and a password connect, without TLS.
-    pub(crate) fn sasl_address(&self) -> String {
+    /// Of [`Broker::start_secure`]: the listener so many ports above the one that asks for nothing.
+    pub(crate) fn listener(&self, above: u16) -> String {
         let (host, port) = self.address.rsplit_once(':').expect("host:port");
-        format!("{host}:{}", port.parse::<u16>().expect("a port") + 2)
+        format!("{host}:{}", port.parse::<u16>().expect("a port") + above)
     }
 
-    /// Of a broker with an authorizer: allows a user operations on every topic.
-    pub(crate) fn allow(&self, user: &str, operations: &[&str]) {
-        let output = Command::new(guard::testbed().join("tool"))
-            .args(["acls", "--bootstrap-server", &self.address, "--add", "--topic", "*"])
-            .args(["--allow-principal", &format!("User:{user}")])
-            .args(operations.iter().flat_map(|operation| ["--operation", *operation]))
-            .output()
-            .expect("Kafka's tools can be run");
-        succeeded("tool acls", &output);
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A clean stop; returns when the process is gone.

@@ -163,6 +163,92 @@ fn wait_for_depth(admin: &str, depth: f64) {
 }
 
 #[test]
+fn what_exceeds_the_budget_is_told_and_reported_while_it_lasts() {
+    let Some(broker) = Broker::shared() else { return };
+    let names = Names::new(broker);
+    topic::create(&names.broker, &names.dead_letter(), 1);
+    names.bury(0, 0..3);
+    let file = tempfile::NamedTempFile::new().expect("a writable folder");
+    let report = file.path().to_str().expect("a plain path");
+    let budget = ["--max-depth", "2", "--max-age", "1m", "--max-value", "USD=2.50", "--max-value", "EUR=1"];
+    let reader =
+        names.start("dead-letters", &[&budget[..], &["--report-interval", "100ms", "--report", report]].concat());
+    let admin = reader.admin_address();
+    let over = |limit: &str| {
+        process::metric(&admin, &format!("orderpipeline_dead_letter_budget_exceeded{{limit=\"{limit}\"}}"))
+    };
+    let wait_for = |expected: [f64; 3]| {
+        let seen = || ["depth", "age", "value"].map(|limit| over(limit).unwrap_or(-1.0));
+        wait::until(&format!("{expected:?}"), || format!("{:?}", seen()), || (seen() == expected).then_some(()));
+    };
+    wait_for([1.0, 1.0, 1.0]);
+    let told = "over budget (--max-value): value of the dead letters is 3.00 USD, 2.50 USD are allowed";
+    reader.wait_for_line(told);
+    let listed = process::status(&admin)["overBudget"].clone();
+    assert_eq!(listed[0]["limit"], "maxDepth", "{listed}");
+    assert_eq!(
+        listed[2],
+        serde_json::json!({"limit": "maxValue", "currency": "USD", "actual": "3.00", "allowed": "2.50"})
+    );
+    reader.wait_for_line("dead letters 3  3.00 USD at risk  3 transient  oldest");
+    assert_eq!(process::report(file.path())["deadLetters"]["count"], 3, "renewed while it runs");
+
+    topic::remove_below(&names.broker, &names.dead_letter(), 0, 3);
+    wait_for([0.0, 0.0, 0.0]);
+    assert_eq!(process::status(&admin)["overBudget"], serde_json::json!([]));
+    reader.terminate();
+    let ended = reader.wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stderr.matches("over budget").count(), 3, "each limit once: {}", ended.stderr);
+}
+
+#[test]
+fn letters_that_kafka_is_about_to_delete_are_told() {
+    let Some(broker) = Broker::shared() else { return };
+    let names = Names::new(broker);
+    let brief = Names::new(broker);
+    // Both letters are from 1970. One topic keeps three hundred years, the other seventy: three quarters of these were
+    // over in 2022.
+    let old = |orders: &str| Record { timestamp: Some(1), ..letter(orders, 0, 1) };
+    for (names, retention) in [(&names, "10000000000000"), (&brief, "2200000000000")] {
+        topic::create_with(&names.broker, &names.dead_letter(), 1, &[("retention.ms", retention)]);
+        topic::produce(&names.broker, &names.dead_letter(), &[old(&names.orders)]);
+    }
+    let readers = [&names, &brief].map(|names| names.start("dead-letters", &[]));
+    let told = readers[1].wait_for_line(&format!("Kafka deletes dead letters of topic {} in ", brief.dead_letter()));
+    assert!(told.contains("retention.ms"), "{told}");
+    let admin = readers[0].admin_address();
+    wait_for_depth(&admin, 1.0);
+    wait::until("the retention to be known", String::new, || {
+        process::metric(&admin, "orderpipeline_dead_letter_retention_seconds").filter(|seconds| *seconds == 1e10)
+    });
+    let [far, _] = readers;
+    far.terminate();
+    let ended = far.wait();
+    assert!(!ended.stderr.contains("Kafka deletes"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_reader_that_was_killed_knows_it_all_again() {
+    let Some(broker) = Broker::shared() else { return };
+    let names = Names::new(broker);
+    topic::create(&names.broker, &names.dead_letter(), 2);
+    names.bury(0, 0..200);
+    names.bury(1, (1000..1200).chain(1150..1170));
+    let before = names.start("dead-letters", &[]);
+    wait_for_depth(&before.admin_address(), 400.0);
+    before.crash();
+    topic::remove_below(&names.broker, &names.dead_letter(), 0, 50);
+    names.bury(1, 1200..1210);
+    // Its place in the group is taken when the dead one's session is over.
+    let after = names.start("dead-letters", &[]);
+    let admin = after.admin_address();
+    wait_for_depth(&admin, 360.0);
+    assert_eq!(process::metric(&admin, "orderpipeline_dead_letter_value{currency=\"USD\"}"), Some(360.0));
+    assert_eq!(names.read(&["--peek"])["count"], 360);
+}
+
+#[test]
 fn readers_of_a_group_share_the_topic_and_see_everything_together() {
     let Some(broker) = Broker::shared() else { return };
     let names = Names::new(broker);

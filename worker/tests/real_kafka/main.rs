@@ -29,3 +29,7 @@ mod demo;
 mod harness;
 mod prepare;
 mod produce;
+#[expect(dead_code, reason = "the tests of TLS and of rights come next")]
+mod secured;
+mod secured_password;
+mod secured_proxy;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     broker::Broker,
     process::{Ended, Process},
+    secured::{self, Listener, Login},
     topic,
 };
 
@@ -219,27 +220,29 @@ fn the_embedded_broker_is_refused() {
 
 #[test]
 fn a_missing_right_is_named() {
-    let authorizer = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer";
-    // Whoever comes through the plain listener, the broker itself among them, may do all.
-    let Some(broker) = Broker::start_secure(&[authorizer, "super.users=User:ANONYMOUS"]) else { return };
-    let password = tempfile::NamedTempFile::new().expect("a writable folder");
-    std::fs::write(password.path(), "alice-secret\n").expect("a writable file");
-    let password = password.path().to_str().expect("a plain path");
-    let login = ["--security-protocol", "sasl-plaintext", "--sasl-mechanism", "plain", "--sasl-username", "alice"];
-    let as_alice = [&login[..], &["--sasl-password-file", password]].concat();
-    let names = Names { broker: broker.sasl_address(), orders: topic::unique("forbidden") };
-    let (ended, result) = names.prepare(&as_alice);
+    let Some(broker) = secured::shared() else { return };
+    let carol = Login::password(broker, Listener::Sasl, "plain", "carol");
+    let names = Names { broker: broker.address().to_owned(), orders: topic::unique("forbidden") };
+    let group = format!("{}-group", names.orders);
+    let prepare = || {
+        let ended = carol.worker(&["prepare", "--topic", &names.orders, "--group-id", &group]).wait();
+        let result = result(&ended);
+        (ended, result)
+    };
+    let (ended, result) = prepare();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert_eq!(result["topicsReady"]["reason"], "AuthorizationFailed");
     let message = result["topicsReady"]["message"].as_str().expect("a message");
-    assert!(message.contains("allow this user the operation Describe on the topic"), "{message}");
+    assert!(message.contains("allow User:carol the operation Describe on topic"), "{message}");
 
-    broker.allow("alice", &["Describe", "Create"]);
-    let (ended, result) = names.prepare(&as_alice);
+    let topics = names.all();
+    let topics: Vec<&str> = topics.iter().flat_map(|topic| ["--topic", topic.as_str()]).collect();
+    secured::allow(broker, &["Describe", "Create"], &topics);
+    let (ended, result) = prepare();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(flags(&result, "created"), [true, true, true]);
     let drift = result["topics"].to_string();
-    assert!(drift.contains("allow this user the operation DescribeConfigs on the topic"), "{drift}");
+    assert!(drift.contains("allow User:carol the operation DescribeConfigs on topic"), "{drift}");
 }
 
 #[test]

@@ -14,10 +14,10 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::Event;
+use crate::config::Kafka;
 use crate::kafka::client::ClientLog;
 
 /// The consumer's context: keeps what happens until [`serve`](super::Source::serve) takes it.
-#[derive(Default)]
 pub(crate) struct Member {
     events: Mutex<VecDeque<Event>>,
     /// Set when the source is dropped: whatever the group still asks is answered by giving everything back.
@@ -26,6 +26,11 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// The context of a consumer that is made of `kafka`.
+    pub(super) fn new(kafka: &Kafka) -> Self {
+        Self { events: Mutex::default(), closing: AtomicBool::new(false), log: ClientLog::of(kafka) }
+    }
+
     /// The last connection trouble in librdkafka's words.
     pub(super) fn trouble(&self) -> Option<String> {
         self.log.trouble()

@@ -25,9 +25,15 @@ pub(super) fn connect(config: &DeadLetters, context: &RoleContext) -> Result<Opt
         Err(topic::Error::Missing { topic, addresses }) => return TopicMissingSnafu { topic, addresses }.fail(),
         Err(error) => return Err(error).context(ConnectSnafu),
     };
+    Ok(Some((member(config)?, partitions)))
+}
+
+/// A member of the group that has not joined yet.
+pub(super) fn member(config: &DeadLetters) -> Result<Source, Error> {
+    let (name, kafka) = (&config.common.topics.dead_letter, &config.common.kafka);
     let group = config.common.dead_letter_group_id();
     let source = Source::new(&reading_from_the_start(kafka), &group, name, std::thread::current());
-    Ok(Some((source.context(ReadSnafu { topic: name })?, partitions)))
+    source.context(ReadSnafu { topic: name })
 }
 
 /// Retention may remove the log's start between the question where it is and the first fetch: then what is left is

@@ -9,7 +9,7 @@ use snafu::ensure;
 use super::ledger::Ledger;
 use super::shelf::Arrival;
 use super::teller::Teller;
-use super::{Error, PartitionStoppedSnafu};
+use super::{Error, ForbiddenSnafu, PartitionStoppedSnafu};
 use crate::kafka::ErrorCode;
 use crate::kafka::source::Reader;
 
@@ -40,6 +40,8 @@ impl Assigned {
 pub(super) struct Desk {
     /// The topic's name, for messages.
     pub(super) topic: String,
+    /// What to say when the topic is closed to us.
+    pub(super) may_not_read: String,
     /// What was read.
     pub(super) ledger: Ledger,
     /// Tells of it.
@@ -81,8 +83,9 @@ impl Desk {
     }
 
     fn note_trouble(&self, partition: i32, code: ErrorCode) -> Result<(), Error> {
-        let lasting =
-            [ErrorCode::TopicAuthorizationFailed, ErrorCode::UnknownPartition, ErrorCode::UnknownTopicOrPartition];
+        let is_forbidden = code == ErrorCode::TopicAuthorizationFailed;
+        ensure!(!is_forbidden, ForbiddenSnafu { words: &self.may_not_read });
+        let lasting = [ErrorCode::UnknownPartition, ErrorCode::UnknownTopicOrPartition];
         ensure!(!lasting.contains(&code), PartitionStoppedSnafu { topic: &self.topic, partition, code });
         tracing::warn!(target: "kafka", partition, "reading dead letters: {code}; trying again");
         Ok(())

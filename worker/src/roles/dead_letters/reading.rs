@@ -13,8 +13,14 @@ use runtime::ReadyHandle;
 use snafu::ResultExt;
 
 use super::board::Board;
+use super::budget::{Notice, Watchman, age};
+use super::connection::member;
 use super::desk::{Assigned, Desk};
-use super::{Error, ReadSnafu};
+use super::reporter::Reporter;
+use super::{Error, ForbiddenSnafu, ReadSnafu};
+use crate::config::DeadLetters;
+use crate::events::dead_letters::{BudgetPassed, Expiring};
+use crate::kafka::renewal::Renewal;
 use crate::kafka::source::{self, Commit, Event, Source};
 use crate::roles::{RoleContext, chain};
 
@@ -36,7 +42,10 @@ pub(super) struct Reading<'r> {
     board: Board,
     context: &'r RoleContext,
     ready: ReadyHandle,
-    until_idle: Option<Duration>,
+    config: &'r DeadLetters,
+    renewal: Renewal,
+    watchman: Watchman,
+    reporter: Reporter,
     assigned: Vec<Assigned>,
     /// Partitions that the group gave us and that are not started yet, and when to ask for them.
     arriving: Option<(Vec<i32>, Time)>,
@@ -57,7 +66,7 @@ impl<'r> Reading<'r> {
         board: Board,
         context: &'r RoleContext,
         ready: ReadyHandle,
-        until_idle: Option<Duration>,
+        config: &'r DeadLetters,
     ) -> Result<Self, Error> {
         source.join().context(ReadSnafu { topic: &desk.topic })?;
         let now = context.clock.now();
@@ -67,7 +76,10 @@ impl<'r> Reading<'r> {
             board,
             context,
             ready,
-            until_idle,
+            config,
+            renewal: Renewal::of(&config.common.kafka, now),
+            watchman: Watchman::new(config.budget.clone()),
+            reporter: Reporter::new(config, context.screen.clone(), now),
             assigned: Vec::new(),
             arriving: None,
             committed: BTreeMap::new(),
@@ -129,9 +141,12 @@ impl<'r> Reading<'r> {
                 // A commit that failed is repeated with the next one, and missing it loses nothing.
                 Event::Committed(answers) => tracing::debug!(target: "kafka", ?answers, "committed"),
                 Event::Trouble(words) => tracing::warn!(target: "kafka", "{words}"),
+                // It keeps no state, so that ending costs nothing, and whoever starts it again waits a while.
+                Event::Forbidden(words) => return ForbiddenSnafu { words }.fail(),
             }
         }
         self.start_arriving(now)?;
+        self.renew()?;
         for partition in &mut self.assigned {
             let next = self.source.reached_end(&partition.reader, partition.position);
             partition.is_at_end = next.is_some();
@@ -193,6 +208,24 @@ impl<'r> Reading<'r> {
         self.source.give_back(numbers).context(ReadSnafu { topic: &self.desk.topic })
     }
 
+    /// Joins with a new client when certificates have changed. The partitions come back and are read from the start.
+    fn renew(&mut self) -> Result<(), Error> {
+        let context = self.context;
+        if !self.renewal.is_due(&self.desk.topic, &context.clock, &context.shutdown) {
+            return Ok(());
+        }
+        let fresh = member(self.config)?;
+        self.commit(Source::commit_and_wait);
+        self.arriving = None;
+        for partition in self.assigned.drain(..) {
+            self.desk.ledger.close(partition.number);
+        }
+        self.committed.clear();
+        // The group learns that the old member is gone before the new one comes.
+        drop(std::mem::replace(&mut self.source, fresh));
+        self.source.join().context(ReadSnafu { topic: &self.desk.topic })
+    }
+
     /// Commits the positions that moved forward.
     fn commit(&mut self, send: fn(&Source, &[Commit]) -> Result<(), source::Error>) {
         let moved = self.assigned.iter().filter_map(|partition| {
@@ -227,7 +260,7 @@ impl<'r> Reading<'r> {
 
     /// Whether everything has been read for as long as was asked for.
     fn is_idle_for_long(&mut self) -> bool {
-        let Some(patience) = self.until_idle else { return false };
+        let Some(patience) = self.config.until_idle else { return false };
         let is_idle = !self.assigned.is_empty()
             && self.arriving.is_none()
             && self.assigned.iter().all(|partition| partition.is_at_end);
@@ -256,7 +289,7 @@ impl<'r> Reading<'r> {
         })
     }
 
-    /// Renews what `/metrics`, `/status` and the progress line show.
+    /// Renews what `/metrics`, `/status` and the progress line show, and says what has to be said.
     fn publish(&mut self, now: Time) {
         self.publish_at = now + PUBLISH_EVERY;
         if self.assigned.is_empty() {
@@ -270,8 +303,22 @@ impl<'r> Reading<'r> {
         let lag = behind.sum::<Option<u64>>();
         let sums = self.desk.ledger.sums();
         self.desk.teller.progress(&sums, lag, now);
+        let wall_milliseconds = self.context.clock.wall_milliseconds();
+        for notice in self.watchman.look(&sums, self.board.retention(), wall_milliseconds) {
+            self.say(&notice);
+        }
+        self.reporter.report(&sums, age(&sums, wall_milliseconds), lag, now);
         let partitions = self.assigned.iter().map(|partition| partition.number).collect();
-        self.board.publish(partitions, lag, sums);
+        self.board.publish(partitions, lag, sums, self.watchman.over_budget());
+    }
+
+    fn say(&self, notice: &Notice) {
+        let topic = &self.desk.topic;
+        match notice {
+            Notice::Over(excess) => BudgetPassed { topic, excess, is_over: true }.emit(),
+            Notice::Within(excess) => BudgetPassed { topic, excess, is_over: false }.emit(),
+            Notice::Expiring { age, left } => Expiring { topic, age: *age, left: *left }.emit(),
+        }
     }
 
     /// Says how far it came, and gives everything back.

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::*;
 use crate::clock::Clock;
-use crate::config::{BrokerKind, Common, Kafka, LogFormat, Security, StateMode, Topics};
+use crate::config::{BrokerKind, Budget, Common, Kafka, LogFormat, Security, StateMode, Topics};
 use crate::kafka::embedded::EmbeddedBroker;
 use crate::kafka::testing::{Sent, send};
 use crate::metrics::Scope;
@@ -55,7 +55,13 @@ fn config(broker: &EmbeddedBroker) -> DeadLetters {
         verbosity: 0,
         log_format: LogFormat::Text,
     };
-    DeadLetters { common, until_idle: Some(Duration::from_millis(300)), peek: false }
+    DeadLetters {
+        common,
+        until_idle: Some(Duration::from_millis(300)),
+        peek: false,
+        budget: Budget::default(),
+        report_interval: None,
+    }
 }
 
 fn peeking(broker: &EmbeddedBroker) -> DeadLetters {

@@ -9,7 +9,7 @@ use schemas::codec::{Encoding, SchemaVersion};
 use snafu::ResultExt;
 
 use super::{BrokerSnafu, Consume, DeadLetters, Demo, Error, Produce, RoleContext, TopicsSnafu};
-use crate::config::{BrokerKind, Common, Compression, Handler, Kafka, Ordering, StartFrom, Topics};
+use crate::config::{BrokerKind, Budget, Common, Compression, Handler, Kafka, Ordering, StartFrom, Topics};
 use crate::kafka::admin::{Admin, Made};
 use crate::kafka::embedded::EmbeddedBroker;
 use crate::roles::prepare::state_settings;
@@ -57,7 +57,13 @@ impl Stage {
         Ok(Self {
             produce: produce(config, &common),
             consume: consume(config, &common),
-            dead_letters: DeadLetters { common, until_idle: None, peek: false },
+            dead_letters: DeadLetters {
+                common,
+                until_idle: None,
+                peek: false,
+                budget: Budget::default(),
+                report_interval: None,
+            },
             broker,
         })
     }

@@ -13,8 +13,9 @@ use super::pace::Pacer;
 use super::{Allowance, Error, InputSnafu, LineSnafu};
 use crate::config::{OnBadLine, Orders, Produce};
 use crate::events::producer::Draining;
+use crate::kafka::renewal::Renewal;
 use crate::kafka::sink::{Delivery, Sent, Sink};
-use crate::roles::RoleContext;
+use crate::roles::{RoleContext, chain};
 use crate::source::{BadLine, OrderSource, Step};
 
 /// Orders sent between two looks at the answers and the clock.
@@ -35,6 +36,7 @@ pub(super) struct Sending<'a> {
     pub(super) allowance: Allowance<'a>,
     pub(super) source: OrderSource,
     pub(super) sink: Sink,
+    pub(super) renewal: Renewal,
     pub(super) answers: Answers<'a>,
     pub(super) pacer: Pacer,
     pub(super) encoder: Encoder,
@@ -72,6 +74,10 @@ impl Sending<'_> {
     pub(super) fn send_all(&mut self) -> Result<(), Error> {
         while !self.context.shutdown.is_draining() {
             self.settle();
+            if let Some(error) = self.sink.forbidden() {
+                return Err(error.into());
+            }
+            self.renew();
             match self.send_due()? {
                 Next::Continue => {}
                 Next::Wait(limit) => self.sink.wait(limit.clamp(SHORTEST_WAIT, LONGEST_WAIT)),
@@ -97,6 +103,30 @@ impl Sending<'_> {
                 self.sink.give_up();
                 gave_up = true;
             }
+        }
+    }
+
+    /// Takes up a password or certificate that has changed. A new certificate needs a new producer, which begins when all
+    /// that the old one sent is answered, so that no order is sent twice or overtaken.
+    fn renew(&mut self) {
+        let Self { config, context, .. } = *self;
+        self.sink.renew_login(context.clock.now());
+        let (kafka, topic) = (&config.common.kafka, &config.common.topics.orders);
+        if !self.renewal.is_due(topic, &context.clock, &context.shutdown) {
+            return;
+        }
+        let fresh = Sink::new(kafka, topic, config.compression, context.clock);
+        let deadline = context.clock.now() + DRAIN;
+        while self.answers.in_flight() > 0 && context.clock.now() < deadline {
+            self.sink.wait(LONGEST_WAIT);
+            self.settle();
+        }
+        match fresh {
+            Ok(_) if self.answers.in_flight() > 0 => {
+                tracing::warn!(target: "kafka", "orders are still unanswered: going on with the connection as it is");
+            }
+            Ok(fresh) => self.sink = fresh,
+            Err(error) => tracing::warn!(target: "kafka", "{}; going on with the connection as it is", chain(&error)),
         }
     }
 
