@@ -37,8 +37,8 @@ release-build: ## the worker as it is shipped, with TLS (needs perl)
 
 # Each step with the seconds it may take on two cores and nothing built yet.
 .PHONY: test
-test: ## lint, unit, kafka-test; ends with "N passed, N failed"; with CI=true a skip is a failure
-	@testbed/run-steps lint=900 unit=1200 kafka-test=900
+test: ## lint, unit, kafka-test, torture-test; ends with "N passed, N failed"; with CI=true a skip is a failure
+	@testbed/run-steps lint=900 unit=1200 kafka-test=900 torture-test=420
 
 .PHONY: lint
 lint: format-check clippy rustdoc tidy deny shellcheck yamllint ## everything that reads the code without running it
@@ -53,6 +53,18 @@ kafka-test: ## integration tests on an Apache Kafka broker, with TLS (needs java
 	@testbed/needs cargo cc c++ make
 	@testbed/or-skip kafka-test testbed/needs perl openssl -- testbed/or-skip kafka-test testbed/kafka/up.sh --check -- \
 	  cargo test --package worker --test real_kafka
+
+TORTURE := cargo test --package worker $(PLAIN) --test torture
+
+.PHONY: torture
+torture: ## faults at random times on a real broker, then an oracle compares; SECONDS=900 SEED=7
+	@testbed/needs cargo cc c++ make
+	@TORTURE_SECONDS=$(or $(SECONDS),900) TORTURE_SEED=$(SEED) $(TORTURE)
+
+.PHONY: torture-test
+torture-test: ## the same for three minutes, always with the same faults (needs java 17 and mvn)
+	@testbed/needs cargo cc c++ make
+	@testbed/or-skip torture-test testbed/kafka/up.sh --check -- env TORTURE_SECONDS=180 TORTURE_SEED=1 $(TORTURE)
 
 ##### Parts of lint
 
@@ -115,6 +127,10 @@ bench-memory: ## resident memory over 24 million orders
 
 performance: ## write docs/performance.md from bench/results
 	@bench/performance
+
+.PHONY: torture-page
+torture-page: ## write docs/torture.md from bench/results/torture; FILES= results of `make torture` to keep there first
+	@bench/torture $(FILES)
 
 ##### Keep it
 

@@ -20,7 +20,7 @@ const READS: [&str; 10] = [
 ];
 
 /// Files that may, each with what it reads and why.
-const READERS: [&str; 5] = [
+const READERS: [&str; 7] = [
     // librdkafka calls its log callback from threads of its own, with no time to pass in.
     "worker/src/kafka/client.rs",
     // The one clock of the worker.
@@ -29,6 +29,10 @@ const READERS: [&str; 5] = [
     "worker/tests/real_kafka/wait.rs",
     // Asks whether this is CI, where a skip is a failure.
     "worker/tests/real_kafka/broker.rs",
+    // Faults last for a while, and what follows them is timed.
+    "worker/tests/torture/clock.rs",
+    // Asks how long a run is to be, and for its seed.
+    "worker/tests/torture/settings.rs",
     // Asks whether to write the generated references instead of comparing them.
     "worker/tests/generated.rs",
 ];

@@ -2,7 +2,10 @@
 //!
 //! The oracle of all tests of the consumer: everything here is computed from the orders alone. Deliberately no broker.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use engine::faults;
 use schemas::{
@@ -115,35 +118,59 @@ pub(crate) fn id_of(record: &Record) -> String {
 
 /// What the report says of these orders in `products`.
 pub(crate) fn products<'a>(orders: impl Iterator<Item = &'a Made>) -> Value {
-    let mut products: BTreeMap<&str, Vec<&Made>> = BTreeMap::new();
+    let mut products: BTreeMap<&str, Tally> = BTreeMap::new();
     for order in orders {
-        products.entry(&order.product).or_default().push(order);
+        products.entry(&order.product).or_default().add(order);
     }
-    let entry = |(product, orders): (&&str, &Vec<&Made>)| {
-        let mut entry = total(orders);
-        entry["product"] = json!(product);
-        entry
-    };
-    products.iter().map(entry).collect()
+    products.iter().map(|(product, tally)| tally.of_product(product)).collect()
 }
 
 /// What the report says of these orders in `overall`.
 pub(crate) fn overall<'a>(orders: impl Iterator<Item = &'a Made>) -> Value {
-    json!([total(&orders.collect::<Vec<_>>())])
+    let mut tally = Tally::default();
+    orders.for_each(|order| tally.add(order));
+    json!([tally.entry()])
 }
 
-fn total(orders: &[&Made]) -> Value {
-    let prices = || orders.iter().map(|order| order.price);
-    let (count, sum) = (i64::try_from(orders.len()).expect("few orders"), prices().sum::<i64>());
-    json!({
-        "currency": "USD",
-        "count": count,
-        "sum": amount(sum),
-        "average": average(sum, count),
-        "min": amount(prices().min().expect("orders")),
-        "max": amount(prices().max().expect("orders")),
-        "revenue": amount(orders.iter().map(|order| order.price * i64::from(order.quantity)).sum()),
-    })
+/// What orders add up to, in cents.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    prices: Option<RangeInclusive<i64>>,
+    count: i64,
+    sum: i64,
+    revenue: i64,
+}
+
+impl Tally {
+    /// Adds one more.
+    pub(crate) fn add(&mut self, order: &Made) {
+        let range = self.prices.take().unwrap_or(order.price..=order.price);
+        self.prices = Some(*range.start().min(&order.price)..=*range.end().max(&order.price));
+        self.count += 1;
+        self.sum += order.price;
+        self.revenue += order.price * i64::from(order.quantity);
+    }
+
+    /// What the report says of them.
+    pub(crate) fn entry(&self) -> Value {
+        let prices = self.prices.as_ref().expect("orders");
+        json!({
+            "currency": "USD",
+            "count": self.count,
+            "sum": amount(self.sum),
+            "average": average(self.sum, self.count),
+            "min": amount(*prices.start()),
+            "max": amount(*prices.end()),
+            "revenue": amount(self.revenue),
+        })
+    }
+
+    /// The same in the list of products.
+    pub(crate) fn of_product(&self, product: &str) -> Value {
+        let mut entry = self.entry();
+        entry["product"] = json!(product);
+        entry
+    }
 }
 
 fn amount(cents: i64) -> String {

@@ -20,7 +20,7 @@ use crate::{guard, wait};
 
 /// A child process whose output is kept; killed on drop.
 pub(crate) struct Process {
-    child: Child,
+    pub(crate) child: Child,
     output: Output,
 }
 
@@ -121,7 +121,8 @@ impl Process {
         }
     }
 
-    fn poll(&mut self) -> Option<ExitStatus> {
+    /// How it ended, where it has.
+    pub(crate) fn poll(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child of this process")
     }
 

@@ -179,6 +179,14 @@ pub(crate) fn produce(broker: &str, topic: &str, records: &[Record]) {
 
 /// Every record of a topic, by partition and offset, up to the ends at the time of the call.
 pub(crate) fn read_all(broker: &str, topic: &str) -> Vec<Record> {
+    let mut records = Vec::new();
+    scan(broker, topic, |record| records.push(record));
+    records.sort_by_key(|record| (record.partition, record.offset));
+    records
+}
+
+/// Hands on every record of a topic up to the ends at the time of the call; those of a partition in their order.
+pub(crate) fn scan(broker: &str, topic: &str, mut take: impl FnMut(Record)) {
     let consumer = reader(broker, "none");
     let mut missing = end_offsets(broker, topic);
     let mut assignment = TopicPartitionList::new();
@@ -186,11 +194,10 @@ pub(crate) fn read_all(broker: &str, topic: &str) -> Vec<Record> {
         assignment.add_partition_offset(topic, partition, Offset::Beginning).expect("a valid offset");
     }
     consumer.assign(&assignment).expect("partitions of the topic");
-    let mut records = Vec::new();
     // A partition is read when the position is at its end: offsets may have gaps.
-    wait::until(&format!("the end of {topic}"), String::new, || {
+    wait::until_within(5 * wait::DEADLINE, &format!("the end of {topic}"), String::new, || {
         while let Some(message) = consumer.poll(Duration::ZERO) {
-            records.push(Record::read(&message.expect("the broker serves the topic")));
+            take(Record::read(&message.expect("the broker serves the topic")));
         }
         let position = consumer.position().expect("an assignment");
         missing.retain(|&partition, end| {
@@ -199,8 +206,6 @@ pub(crate) fn read_all(broker: &str, topic: &str) -> Vec<Record> {
         });
         missing.is_empty().then_some(())
     });
-    records.sort_by_key(|record| (record.partition, record.offset));
-    records
 }
 
 /// The offset behind the last record of each partition.
@@ -242,7 +247,8 @@ fn client(broker: &str) -> ClientConfig {
     config
 }
 
-fn reader(broker: &str, group: &str) -> BaseConsumer {
+/// A client that reads and asks, and commits nothing by itself.
+pub(crate) fn reader(broker: &str, group: &str) -> BaseConsumer {
     let mut config = client(broker);
     config.set("group.id", group).set("enable.auto.commit", "false").set("fetch.wait.max.ms", "20");
     config.create().expect("valid settings")
