@@ -79,7 +79,9 @@ pub(crate) enum Error {
         source: Box<KafkaError>,
     },
     /// It is not there, or closed to us.
-    #[snafu(display("cannot read topic {topic}: {code}"))]
+    #[snafu(display(
+        "cannot read topic {topic}: {code}; it has to be there, and this user needs the ACLs DESCRIBE and READ on it"
+    ))]
     Refused {
         /// The topic.
         topic: String,

@@ -2,7 +2,8 @@
 //! with what the orders must add up to, digit by digit.
 //!
 //! Kills come at times that are all over the checkpoint: it is taken every 50 ms, so that they hit the snapshot, the
-//! commit, the claim, the scan and what lies between. Sessions are short, so that a killed member is missed quickly.
+//! commit, the claim, the scan and what lies between. Sessions are short, so that a killed member is missed quickly, and
+//! the state topic is compacted all the time.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use crate::{
     broker::Broker,
     orders::{self, Made},
     pipeline::{Pipeline, Role},
-    wait,
+    process, topic, wait,
 };
 
 /// Half of the tries fail, and one retry is given: a quarter of the orders dies.
@@ -29,9 +30,34 @@ const SETTINGS: [&str; 10] = [
     "session.timeout.ms=1500",
 ];
 
-/// Sessions of a second and a half are allowed here.
+/// Sessions of a second and a half are allowed here, and compaction never rests.
 fn broker() -> Option<Broker> {
-    Broker::start(&["group.min.session.timeout.ms=500", "group.initial.rebalance.delay.ms=0"])
+    let properties =
+        ["group.min.session.timeout.ms=500", "group.initial.rebalance.delay.ms=0", "log.cleaner.backoff.ms=100"];
+    Broker::start(&properties)
+}
+
+/// Topics of which the one for the state keeps hardly more than the newest record of each key.
+fn pipeline<'b>(broker: &'b Broker, name: &str) -> Pipeline<'b> {
+    let pipeline = Pipeline::without_topics(broker.address(), name);
+    topic::create(pipeline.broker, &pipeline.orders, 6);
+    topic::create(pipeline.broker, &pipeline.dead_letters, 3);
+    let settings = [
+        ("cleanup.policy", "compact"),
+        ("min.compaction.lag.ms", "0"),
+        ("segment.ms", "200"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+        ("delete.retention.ms", "100"),
+    ];
+    topic::create_with(pipeline.broker, &pipeline.state, 2, &settings);
+    pipeline
+}
+
+#[track_caller]
+fn assert_was_compacted(pipeline: &Pipeline<'_>) {
+    let written: i64 = topic::end_offsets(pipeline.broker, &pipeline.state).values().sum();
+    let kept = topic::read_all(pipeline.broker, &pipeline.state).len();
+    assert!(written > 400 && (kept as i64) < written / 2, "{kept} of {written} records are kept");
 }
 
 fn is_dead(order: &Made) -> bool {
@@ -69,39 +95,34 @@ fn assert_exact(pipeline: &Pipeline<'_>, made: &[Made]) {
     assert_eq!(report["products"], orders::products(made.iter().filter(|order| !is_dead(order))));
 }
 
-/// What this process has resolved since it came.
-fn own(role: &Role) -> f64 {
-    let admin = role.process.admin_address();
-    let outcomes = ["succeeded", "dead_lettered"];
-    let of = |outcome: &str| {
-        crate::process::metric(&admin, &format!("orderpipeline_consumer_orders_total{{outcome=\"{outcome}\"}}"))
-    };
-    outcomes.iter().filter_map(|outcome| of(outcome)).sum()
+/// How many commits the group took from this process, each partition's counted.
+fn commits(role: &Role) -> f64 {
+    let committed = "orderpipeline_consumer_commits_total{result=\"committed\"}";
+    process::metric(&role.process.admin_address(), committed).unwrap_or(0.0)
 }
 
 #[test]
 fn kills_at_any_moment_leave_no_trace_in_the_totals() {
     let Some(broker) = broker() else { return };
-    let pipeline = Pipeline::new(broker.address(), "kills", 6);
-    let made = orders::made("kills", 8_000);
+    let pipeline = pipeline(&broker, "kills");
+    let made = orders::made("kills", 12_000);
     let producer = pipeline.producer(&made, 500);
     let mut roll = dice(7);
     let mut consumer = start(&pipeline);
     for _ in 0..8 {
-        let wanted = 20.0 + roll(400) as f64;
-        wait::until(
-            "some orders of its own",
-            || own(&consumer).to_string(),
-            || (own(&consumer) > wanted).then_some(()),
-        );
+        let wanted = roll(150) as f64;
+        let is_far = || (commits(&consumer) > wanted).then_some(());
+        wait::until("some commits", || commits(&consumer).to_string(), is_far);
         kill(consumer);
         consumer = start(&pipeline);
     }
     let (_, produced) = producer.done();
     assert_eq!(produced["produced"]["acknowledged"], made.len());
     assert_exact(&pipeline, &made);
+    assert_eq!(consumer.process.status()["totals"]["records"], made.len(), "a live consumer shows the same");
     consumer.stop();
     assert_exact(&pipeline, &made);
+    assert_was_compacted(&pipeline);
     assert_eq!(pipeline.dead().len(), pipeline.dead_ids().len(), "what was dead-lettered already is not written again");
 }
 
@@ -129,7 +150,7 @@ fn wait_until_shared(roles: &[&Role]) {
 #[test]
 fn members_that_join_leave_hang_and_die_leave_no_trace_in_the_totals() {
     let Some(broker) = broker() else { return };
-    let pipeline = Pipeline::new(broker.address(), "members", 6);
+    let pipeline = pipeline(&broker, "members");
     let made = orders::made("members", 10_000);
     let producer = pipeline.producer(&made, 500);
     let (first, second, third) = (start(&pipeline), start(&pipeline), start(&pipeline));
