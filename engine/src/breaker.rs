@@ -9,6 +9,10 @@ use crate::time::Time;
 
 const BUCKETS: usize = 10;
 
+/// The newest buckets of the window that may open a breaker by themselves: after a long good time the whole window
+/// would need half of its length to notice that everything fails.
+const RECENT: usize = 3;
+
 /// Counts of good and bad over the last `length`, in ten buckets: what is older than that, less up to a tenth, is forgotten.
 #[derive(Clone, Debug)]
 struct RatioWindow {
@@ -44,10 +48,17 @@ impl RatioWindow {
         count.1 += bad;
     }
 
-    /// (all, bad)
+    /// (all, bad) of the whole window.
     fn sums(&mut self, now: Time) -> (u64, u64) {
+        self.newest_sums(now, BUCKETS)
+    }
+
+    /// (all, bad) of the newest buckets, the one that is being filled included.
+    fn newest_sums(&mut self, now: Time, buckets: usize) -> (u64, u64) {
         self.advance(now);
-        self.counts.iter().fold((0, 0), |(all, bad), count| (all + count.0, bad + count.1))
+        let place = |back: u64| ((self.newest + BUCKETS as u64 - back) % BUCKETS as u64) as usize;
+        let counts = (0..buckets as u64).map(|back| self.counts[place(back)]);
+        counts.fold((0, 0), |(all, bad), count| (all + count.0, bad + count.1))
     }
 
     fn clear(&mut self) {
@@ -56,9 +67,10 @@ impl RatioWindow {
 }
 
 /// What a breaker or guard allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BreakerState {
     /// Everything passes.
+    #[default]
     Closed,
     /// Nothing passes.
     Open,
@@ -73,37 +85,52 @@ pub struct BreakerPolicy {
     pub minimum_calls: u64,
     /// Failing share, in per cent, from which it opens.
     pub ratio_percent: f64,
-    /// Length of the window.
+    /// Length of the window. The last three tenths of it open the breaker, too, if they hold calls enough.
     pub window: Duration,
     /// How long it stays open before probing.
     pub open_for: Duration,
-    /// Probes that all have to succeed.
+    /// Calls that are tried before it closes or opens again, whichever the same share of them says.
     pub probes: u32,
 }
 
 impl Default for BreakerPolicy {
-    /// Half of at least 50 calls in 10 s; probes with 5 calls after 10 s.
+    /// Half of at least 50 calls in 10 s; probes with 5 calls after 2 s.
     fn default() -> Self {
         Self {
             minimum_calls: 50,
             ratio_percent: 50.0,
             window: Duration::from_secs(10),
-            open_for: Duration::from_secs(10),
+            open_for: Duration::from_secs(2),
             probes: 5,
         }
     }
 }
 
+/// Leave for one call. It remembers the spell of the breaker in which it was given: what a call says that began before
+/// the last opening, or among probes that were given up, is no news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permit(u32);
+
 /// Circuit breaker of one dependency.
+///
+/// A spell begins when it opens and whenever probes are given anew; results count in the spell of their permit alone.
 #[derive(Clone, Debug)]
 pub struct Breaker {
     policy: BreakerPolicy,
     window: RatioWindow,
     state: BreakerState,
+    spell: u32,
     /// When it opened, or when probing began.
     since: Time,
-    probes_given: u32,
-    probes_succeeded: u32,
+    probes: Probes,
+}
+
+/// What became of the probes of one spell.
+#[derive(Clone, Copy, Debug, Default)]
+struct Probes {
+    given: u32,
+    succeeded: u32,
+    failed: u32,
 }
 
 impl Breaker {
@@ -114,9 +141,9 @@ impl Breaker {
             policy,
             window: RatioWindow::new(policy.window),
             state: BreakerState::Closed,
+            spell: 0,
             since: Time::ZERO,
-            probes_given: 0,
-            probes_succeeded: 0,
+            probes: Probes::default(),
         }
     }
 
@@ -126,58 +153,119 @@ impl Breaker {
         self.state
     }
 
-    /// Whether a call may be made now; each `true` of a half-open breaker is one of its probes, so make the call.
-    pub fn permit(&mut self, now: Time) -> bool {
+    /// How many calls may begin now: no limit (`u32::MAX`) while it is closed, none while it is open. One that was open
+    /// for long enough becomes half open by being asked.
+    pub fn room(&mut self, now: Time) -> u32 {
         match self.state {
-            BreakerState::Closed => true,
-            BreakerState::Open | BreakerState::HalfOpen => self.permit_probe(now),
+            BreakerState::Closed => u32::MAX,
+            BreakerState::Open => {
+                if now.since(self.since) >= self.policy.open_for {
+                    self.probe(now);
+                }
+                self.probes_left()
+            }
+            BreakerState::HalfOpen => {
+                let Probes { given, succeeded, failed } = self.probes;
+                // Probes that do not answer (they hang) are not waited for.
+                if given > succeeded + failed && now.since(self.since) >= self.policy.open_for {
+                    self.probe(now);
+                }
+                self.probes_left()
+            }
         }
     }
 
-    /// Tells how a call went. Results of calls begun before it opened are ignored while it is open.
-    pub fn record(&mut self, now: Time, ok: bool) {
+    /// Leave for one call, if there is [`Self::room`]; one of a half-open breaker is one of its probes, so make the call.
+    pub fn permit(&mut self, now: Time) -> Option<Permit> {
+        if self.room(now) == 0 {
+            return None;
+        }
+        if self.state == BreakerState::HalfOpen {
+            self.probes.given += 1;
+        }
+        Some(Permit(self.spell))
+    }
+
+    /// Tells how a call went.
+    pub fn record(&mut self, now: Time, permit: Permit, ok: bool) {
+        if permit.0 != self.spell {
+            return;
+        }
         match self.state {
             BreakerState::Closed => self.record_closed(now, ok),
             BreakerState::Open => {}
-            BreakerState::HalfOpen if ok => {
-                self.probes_succeeded += 1;
-                if self.probes_succeeded >= self.policy.probes {
-                    self.window.clear();
-                    self.state = BreakerState::Closed;
-                }
-            }
-            BreakerState::HalfOpen => self.open(now),
+            BreakerState::HalfOpen => self.record_probe(now, ok),
+        }
+    }
+
+    /// Whether a failed call is its order's own: not while the dependency is taken to be down, nor if it was at any time
+    /// since the call began. Ask after [`Self::record`].
+    #[must_use]
+    pub fn blames_the_order(&self, permit: Permit) -> bool {
+        self.state == BreakerState::Closed && permit.0 == self.spell
+    }
+
+    /// Opens it, if it is closed, for what the caller knows besides.
+    pub fn trip(&mut self, now: Time) {
+        if self.state == BreakerState::Closed {
+            self.open(now);
+        }
+    }
+
+    /// There is nothing left to probe with: closes a half-open one whose probes went well so far.
+    pub fn settle_for_less(&mut self) {
+        if self.state == BreakerState::HalfOpen && self.probes.succeeded > 0 && self.probes.failed == 0 {
+            self.close();
         }
     }
 
     fn record_closed(&mut self, now: Time, ok: bool) {
         self.window.record(now, ok);
-        if ok {
-            return;
-        }
-        let (all, bad) = self.window.sums(now);
-        if all >= self.policy.minimum_calls && bad as f64 * 100.0 >= self.policy.ratio_percent * all as f64 {
+        if !ok && [BUCKETS, RECENT].into_iter().any(|buckets| self.is_too_much(now, buckets)) {
             self.open(now);
         }
     }
 
-    fn open(&mut self, now: Time) {
-        self.state = BreakerState::Open;
-        self.since = now;
+    fn is_too_much(&mut self, now: Time, buckets: usize) -> bool {
+        let (all, bad) = self.window.newest_sums(now, buckets);
+        all >= self.policy.minimum_calls && bad as f64 * 100.0 >= self.policy.ratio_percent * all as f64
     }
 
-    /// Probes whose result never came are given anew after `open_for`.
-    fn permit_probe(&mut self, now: Time) -> bool {
-        let rested = now.since(self.since) >= self.policy.open_for;
-        if rested {
-            self.state = BreakerState::HalfOpen;
-            self.since = now;
-            self.probes_given = 0;
-            self.probes_succeeded = 0;
+    /// The share that opened it, of all probes, decides; an answer of each is not waited for.
+    fn record_probe(&mut self, now: Time, ok: bool) {
+        self.probes.succeeded += u32::from(ok);
+        self.probes.failed += u32::from(!ok);
+        let all = f64::from(self.policy.probes);
+        if f64::from(self.probes.failed) * 100.0 >= self.policy.ratio_percent * all {
+            self.open(now);
+        } else if f64::from(self.probes.succeeded) * 100.0 > (100.0 - self.policy.ratio_percent) * all {
+            self.close();
         }
-        let allowed = self.state == BreakerState::HalfOpen && self.probes_given < self.policy.probes;
-        self.probes_given += u32::from(allowed);
-        allowed
+    }
+
+    fn close(&mut self) {
+        self.window.clear();
+        self.state = BreakerState::Closed;
+    }
+
+    fn open(&mut self, now: Time) {
+        self.state = BreakerState::Open;
+        self.begin_spell(now);
+    }
+
+    fn probe(&mut self, now: Time) {
+        self.state = BreakerState::HalfOpen;
+        self.begin_spell(now);
+    }
+
+    fn begin_spell(&mut self, now: Time) {
+        self.spell = self.spell.wrapping_add(1);
+        self.since = now;
+        self.probes = Probes::default();
+    }
+
+    fn probes_left(&self) -> u32 {
+        if self.state == BreakerState::HalfOpen { self.policy.probes.saturating_sub(self.probes.given) } else { 0 }
     }
 }
 
@@ -239,114 +327,4 @@ impl FloodGuard {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: u64 = 1_000_000;
-
-    fn record(breaker: &mut Breaker, from: u64, good: usize, bad: usize) {
-        (0..good).for_each(|_| breaker.record(Time(from), true));
-        (0..bad).for_each(|_| breaker.record(Time(from), false));
-    }
-
-    fn opened() -> Breaker {
-        let mut breaker = Breaker::new(BreakerPolicy::default());
-        record(&mut breaker, 100 * SECOND, 25, 25);
-        assert_eq!(breaker.state(), BreakerState::Open);
-        breaker
-    }
-
-    #[test]
-    fn half_of_fifty_calls_opens_it() {
-        let mut breaker = Breaker::new(BreakerPolicy::default());
-        record(&mut breaker, 100 * SECOND, 25, 24);
-        assert_eq!(breaker.state(), BreakerState::Closed);
-        breaker.record(Time(109 * SECOND), false);
-        assert_eq!((breaker.state(), breaker.permit(Time(109 * SECOND))), (BreakerState::Open, false));
-    }
-
-    #[test]
-    fn fewer_than_fifty_calls_or_less_than_half_never_open_it() {
-        let mut breaker = Breaker::new(BreakerPolicy::default());
-        record(&mut breaker, 0, 0, 49);
-        record(&mut breaker, 11 * SECOND, 60, 50);
-        assert_eq!(breaker.state(), BreakerState::Closed);
-    }
-
-    #[test]
-    fn calls_older_than_the_window_are_forgotten() {
-        let mut breaker = Breaker::new(BreakerPolicy::default());
-        record(&mut breaker, 5 * SECOND, 0, 49);
-        breaker.record(Time(15 * SECOND), false);
-        assert_eq!(breaker.state(), BreakerState::Closed, "ten seconds later");
-        record(&mut breaker, 1_000 * SECOND, 0, 49);
-        assert_eq!(breaker.state(), BreakerState::Closed, "long later");
-    }
-
-    #[test]
-    fn five_good_probes_close_it() {
-        let mut breaker = opened();
-        assert!(!breaker.permit(Time(110 * SECOND - 1)));
-        let now = Time(110 * SECOND);
-        assert_eq!((0..9).filter(|_| breaker.permit(now)).count(), 5);
-        (0..4).for_each(|_| breaker.record(now, true));
-        assert_eq!(breaker.state(), BreakerState::HalfOpen);
-        breaker.record(now, true);
-        assert_eq!((breaker.state(), breaker.permit(now)), (BreakerState::Closed, true));
-        record(&mut breaker, 111 * SECOND, 0, 49);
-        assert_eq!(breaker.state(), BreakerState::Closed, "what was before it opened is forgotten");
-    }
-
-    #[test]
-    fn one_bad_probe_opens_it_again() {
-        let mut breaker = opened();
-        let now = Time(110 * SECOND);
-        assert!(breaker.permit(now));
-        breaker.record(now, false);
-        assert_eq!((breaker.state(), breaker.permit(Time(119 * SECOND))), (BreakerState::Open, false));
-        assert!(breaker.permit(Time(120 * SECOND)));
-    }
-
-    #[test]
-    fn probes_that_never_answer_are_given_anew() {
-        let mut breaker = opened();
-        assert_eq!((0..9).filter(|_| breaker.permit(Time(110 * SECOND))).count(), 5);
-        assert!(!breaker.permit(Time(119 * SECOND)));
-        assert_eq!((0..9).filter(|_| breaker.permit(Time(120 * SECOND))).count(), 5);
-    }
-
-    #[test]
-    fn late_results_of_calls_begun_before_do_not_keep_it_open() {
-        let mut breaker = opened();
-        breaker.record(Time(109 * SECOND), false);
-        assert!(breaker.permit(Time(110 * SECOND)));
-    }
-
-    #[test]
-    fn more_than_half_of_a_thousand_records_trips_the_guard_until_it_is_reset() {
-        let mut guard = FloodGuard::new(50.0);
-        for number in 0..1000 {
-            assert!(guard.permit(Time(SECOND)));
-            guard.record(Time(SECOND), number % 2 == 0);
-        }
-        assert_eq!(guard.state(), BreakerState::Closed, "exactly half is allowed");
-        guard.record(Time(2 * SECOND), false);
-        assert_eq!((guard.state(), guard.permit(Time(10_000 * SECOND))), (BreakerState::Open, false));
-        guard.reset();
-        assert!(guard.permit(Time(10_000 * SECOND)));
-    }
-
-    #[test]
-    fn a_ratio_of_a_hundred_never_trips_the_guard() {
-        let mut guard = FloodGuard::new(100.0);
-        (0..5000).for_each(|_| guard.record(Time(0), false));
-        assert!(guard.permit(Time(0)));
-    }
-
-    #[test]
-    fn a_thousand_dead_letters_in_more_than_a_minute_do_not_trip_the_guard() {
-        let mut guard = FloodGuard::new(50.0);
-        (0..5000).for_each(|number| guard.record(Time(number * SECOND / 10), false));
-        assert_eq!(guard.state(), BreakerState::Closed);
-    }
-}
+mod tests;

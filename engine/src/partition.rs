@@ -10,7 +10,10 @@ mod ready;
 mod tests;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
     lanes::Lanes,
@@ -253,14 +256,14 @@ impl<R: Stored> Partition<R> {
             return Verdict::Resolved;
         }
         let ticket = self.start(offset, lane, record);
-        self.settle(ticket.slot, failure, now)
+        self.settle(ticket.slot, failure, Duration::ZERO, now)
     }
 
     /// What came of a run that `start` or `next_ready` began. `None`: the ticket is stale, nothing happened (I5).
     pub fn complete(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: Time) -> Option<Verdict> {
         let slot = self.slab.find(ticket).filter(|slot| self.slab.get(*slot).state == State::Running)?;
         match outcome {
-            Outcome::Failed(failure) => return Some(self.settle(slot, failure, now)),
+            Outcome::Failed(failure) => return Some(self.settle(slot, failure, Duration::ZERO, now)),
             Outcome::Succeeded(sale) => {
                 self.counters.succeeded += 1;
                 self.totals.add(sale);
@@ -270,6 +273,13 @@ impl<R: Stored> Partition<R> {
         self.count_retry(slot);
         self.release(slot);
         Some(Verdict::Resolved)
+    }
+
+    /// [`Self::complete`] with a failure that said how long to wait: the next try comes neither before `wait` is over
+    /// nor before the policy says. The caller bounds `wait`.
+    pub fn fail_later(&mut self, ticket: Ticket, failure: Failure, wait: Duration, now: Time) -> Option<Verdict> {
+        let slot = self.slab.find(ticket).filter(|slot| self.slab.get(*slot).state == State::Running)?;
+        Some(self.settle(slot, failure, wait, now))
     }
 
     /// All in-sync replicas have the dead letter: resolved and counted (I2). `false`: the ticket is stale.

@@ -2,6 +2,8 @@
 //!
 //! Deliberately without admission and durable state.
 
+use std::time::Duration;
+
 use crate::{
     failure::{FailureClass, Treatment},
     outcome::{Action, Failure, Ready, Stored, Verdict},
@@ -69,8 +71,8 @@ impl<R: Stored> Partition<R> {
         }
     }
 
-    /// A run failed: decides from its class and its past.
-    pub(super) fn settle(&mut self, slot: u32, failure: Failure, now: Time) -> Verdict {
+    /// A run failed: decides from its class and its past. `wait` is how long it asked to be left alone.
+    pub(super) fn settle(&mut self, slot: u32, failure: Failure, wait: Duration, now: Time) -> Verdict {
         let trail = &mut self.slab.get_mut(slot).trail;
         let past = Past { retries: trail.retries, panicked: trail.panicked };
         let decision = decide(&self.policy, past, failure.class);
@@ -78,10 +80,10 @@ impl<R: Stored> Partition<R> {
         if decision != Decision::Hold {
             self.count_retry(slot);
         }
-        self.carry_out(slot, decision, now)
+        self.carry_out(slot, decision, wait, now)
     }
 
-    fn carry_out(&mut self, slot: u32, decision: Decision, now: Time) -> Verdict {
+    fn carry_out(&mut self, slot: u32, decision: Decision, least: Duration, now: Time) -> Verdict {
         let entry = self.slab.get_mut(slot);
         let (jitter_seed, trail) = (entry.offset.cast_unsigned(), &mut entry.trail);
         match decision {
@@ -90,13 +92,13 @@ impl<R: Stored> Partition<R> {
                 trail.retry_pending = true;
                 trail.holds = 0;
                 let retry = trail.retries;
-                let due = now + self.policy.delay(retry, jitter_seed);
+                let due = now + self.policy.delay(retry, jitter_seed).max(least);
                 self.park(slot, due);
                 Verdict::Parked { due, retry }
             }
             Decision::Hold => {
                 trail.holds = trail.holds.saturating_add(1);
-                let due = now + self.policy.delay(trail.holds, jitter_seed);
+                let due = now + self.policy.delay(trail.holds, jitter_seed).max(least);
                 self.park(slot, due);
                 Verdict::Held { due }
             }

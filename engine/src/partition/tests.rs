@@ -6,7 +6,6 @@ use crate::{
     outcome::{Action, Ready},
     snapshot::Snapshot,
 };
-use std::time::Duration;
 
 struct Copy(usize);
 
@@ -67,6 +66,25 @@ fn a_transient_failure_is_retried_after_1_2_and_4_seconds_and_then_given_up() {
     assert_eq!(partition.complete(ready.ticket, Outcome::Succeeded(sale()), now), Some(Verdict::Resolved));
     assert_eq!((partition.watermark(), partition.stored_bytes()), (102, 0));
     assert_eq!(partition.counters().retries[..4], [1, 1, 1, 0]);
+}
+
+#[test]
+fn a_wait_that_was_asked_for_lengthens_a_delay_and_never_shortens_it() {
+    let mut partition = partition();
+    assert_eq!(partition.admit(100, LANE, 10), Admission::Run);
+    let ticket = partition.start(100, LANE, Copy(10));
+    let mut verdict =
+        partition.fail_later(ticket, failure(FailureClass::Transient), Duration::from_secs(5), Time::ZERO);
+    assert_eq!(verdict, Some(Verdict::Parked { due: Time(5 * SECOND), retry: 1 }));
+    assert_eq!(
+        partition.fail_later(ticket, failure(FailureClass::Transient), Duration::ZERO, Time::ZERO),
+        None,
+        "stale"
+    );
+    let again = ready(&mut partition, Time(5 * SECOND)).ticket;
+    let wait = Duration::from_millis(500);
+    verdict = partition.fail_later(again, failure(FailureClass::Transient), wait, Time(5 * SECOND));
+    assert_eq!(verdict, Some(Verdict::Parked { due: Time(7 * SECOND), retry: 2 }));
 }
 
 const LANE: Lane = Lane::Shared(1);
