@@ -107,7 +107,7 @@ yamllint:
 bench-decode: ## one order decoded: our layouts and plans, a hand-written floor, apache-avro
 	@cargo bench --quiet -p bench --bench decode
 
-.PHONY: bench-drain bench-failing bench-load bench-latency bench-memory performance
+.PHONY: bench-drain bench-failing bench-load bench-latency bench-memory bench-http performance
 bench-drain: ## worker, Java, Python and a bare loop read preloaded topics from real Kafka
 	@bench/run drain --records 200000 2000000 --runs 5
 	@bench/run drain --records 24000000 --runs 3
@@ -124,6 +124,9 @@ bench-latency: ## from produced to handled at 1,000 orders/s
 
 bench-memory: ## resident memory over 24 million orders
 	@bench/run memory
+
+bench-http: ## a service of 10 ms that answers 15 % with 503: calls/s beside max-in-flight / 10 ms
+	@bench/run http
 
 performance: ## write docs/performance.md from bench/results
 	@bench/performance

@@ -103,6 +103,24 @@ def flatten(handled):
     }
 
 
+class Service:
+    """The HTTP service of the testbed on the broker's core; `said` is what it counted, once it has ended."""
+
+    def __init__(self, failure_percent):
+        command = ["taskset", "-c", measure.BROKER_CPU, build_rust("test-service"), "--failure-percent", str(failure_percent)]
+        self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.url = f"http://{self.process.stdout.readline().split()[-1]}/orders"
+        self.said = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.said = json.loads(self.process.stdout.read())
+        self.process.wait()
+
+
 class Peer:
     """Somebody else's client: takes the same arguments, prints one JSON line."""
 

@@ -128,8 +128,16 @@ metrics! {
         "Rebalances of the group, by kind (assign, revoke or lost).";
     CONSUMER_COMMITS_TOTAL = "consumer_commits_total", Counter, Consumer, ["result"],
         "Offset commits, by result (committed or failed).";
+    CONSUMER_IN_FLIGHT_ORDERS = "consumer_in_flight_orders", Gauge, Consumer, [],
+        "Orders that are with the service behind the http handler.";
+    CONSUMER_HANDLER_CALLS_TOTAL = "consumer_handler_calls_total", Counter, Consumer, ["result"],
+        "Calls of the http handler that are over, by result (done, transient, rejected or panicked).";
+    CONSUMER_HANDLER_CALL_DURATION_SECONDS = "consumer_handler_call_duration_seconds", Histogram, Consumer, [],
+        "How long calls of the http handler took, whatever came of them.";
     CONSUMER_BREAKER_STATE = "consumer_breaker_state", Gauge, Consumer, [],
-        "Whether intake is stopped because its handler or dead letters failed too often: 0 closed, 1 half open, 2 open.";
+        "State of the http handler's circuit breaker: 0 closed, 1 half open, 2 open.";
+    CONSUMER_INTAKE_STOPPED = "consumer_intake_stopped", Gauge, Consumer, ["reason"],
+        "1 while no orders are taken in, by reason (breaker, dead_letter_flood or dead_letter_topic).";
 
     AVRO_DECODED_RECORDS_TOTAL = "avro_decoded_records_total", Counter, Decoder, ["path"],
         "Records decoded, by path (exact for our own layouts, plan for other writers', fallback for what no plan covers).";

@@ -140,6 +140,7 @@ settings! {
     fail_above_price: Written => ["spec.consumer.handler.simulate.failAbovePrice"],
     http_url: String => ["spec.consumer.handler.http.url"],
     http_auth_file: String => ["spec.consumer.handler.http.authentication"],
+    http_ca_file: String => ["spec.consumer.handler.http.tls.trustedCertificates"],
     http_timeout: String => ["spec.consumer.handler.http.timeoutSeconds"],
     handler_timeout: String => ["spec.consumer.handlerTimeoutSeconds"],
     max_price: Written => ["spec.consumer.maxPrice"],

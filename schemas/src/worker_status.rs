@@ -39,6 +39,9 @@ pub struct ConsumerStatus {
     /// What is wrong and what to do; empty when nothing is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// What the circuit breaker of its handler allows; absent for a handler without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
     /// The partitions it has, by number.
     pub assignment: Vec<PartitionStatus>,
     /// Records between watermarks and ends of its partitions; absent while an end is unknown.
@@ -73,6 +76,17 @@ pub enum Processing {
     StateRefused,
     /// Too many orders became dead letters; intake has stopped.
     DeadLetterFlood,
+}
+
+/// What a circuit breaker allows, the least restrictive first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Breaker {
+    /// The service answers.
+    Closed,
+    /// A few orders are tried; what becomes of them decides.
+    HalfOpen,
+    /// The service is taken to be down: orders are held, intake has stopped.
+    Open,
 }
 
 /// One partition of an assignment.
@@ -224,6 +238,7 @@ mod tests {
         ConsumerStatus {
             processing: Processing::AsExpected,
             message: String::new(),
+            breaker: None,
             assignment: vec![PartitionStatus { partition: 0, watermark: 190, lag: Some(10), unresolved: 3 }],
             lag: Some(10),
             parked: 2,

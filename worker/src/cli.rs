@@ -7,6 +7,7 @@ mod check;
 mod consume;
 mod error;
 mod flag_groups;
+mod http;
 mod later;
 mod produce;
 mod settings_file;

@@ -7,6 +7,7 @@ pub mod config;
 pub(crate) mod consumer;
 pub(crate) mod events;
 pub(crate) mod handler;
+pub(crate) mod http;
 pub(crate) mod kafka;
 pub mod metrics;
 pub mod report;

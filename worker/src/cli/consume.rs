@@ -7,9 +7,9 @@ use clap::{Args, ValueEnum};
 use snafu::ensure;
 
 use super::check::Groups;
-use super::error::{BackoffOrderSnafu, Error, NeedsSnafu, NotInThisReleaseSnafu, NothingToFailSnafu};
+use super::error::{BackoffOrderSnafu, Error, NeedsSnafu, NothingToFailSnafu};
 use super::flag_groups::{DecodeArguments, KafkaArguments, ServeArguments, State, TalkArguments, TopicArguments};
-use super::later::{HandlerArguments, WITHOUT_HTTP};
+use super::http::HttpArguments;
 use super::values;
 use crate::config::{self, Consume, DecimalPrice, ResetState, Retry, Simulate};
 
@@ -17,6 +17,7 @@ const AFTER_HELP: &str = "\
 Examples:
   worker consume --bootstrap-servers localhost:9092
   worker consume --bootstrap-servers localhost:9092 --failure-percent 15
+  worker consume --bootstrap-servers localhost:9092 --http-url http://localhost:8000/orders
   worker consume --bootstrap-servers localhost:9092 --until-idle 10s --report totals.json
 
 An order that fails is tried again after 1, 2 and 4 s; only orders of its own key wait for it. After
@@ -26,8 +27,8 @@ the last retry it goes to the dead-letter topic, byte for byte as it came.";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct ConsumeArguments {
-    /// What is done with an order: none, or simulate [default: none; simulate with a failure flag]
-    #[arg(long, value_name = "HANDLER", hide_possible_values = true, help_heading = "Handling")]
+    /// What is done with an order [default: none; http with --http-url, simulate with a failure flag]
+    #[arg(long, value_name = "HANDLER", help_heading = "Handling")]
     handler: Option<HandlerName>,
     /// A handler that takes longer is cancelled, and its order retried
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = values::positive_duration)]
@@ -37,7 +38,7 @@ pub(super) struct ConsumeArguments {
     #[arg(long, value_name = "PRICE", help_heading = "Handling")]
     max_price: Option<DecimalPrice>,
     #[command(flatten)]
-    later: HandlerArguments,
+    http: HttpArguments,
     /// Which orders wait for which
     #[arg(long, value_name = "ORDER", default_value = "key", help_heading = "Handling")]
     ordering: Ordering,
@@ -58,7 +59,7 @@ pub(super) struct ConsumeArguments {
     /// End when everything is read and resolved, and stays so for this long
     #[arg(long, value_name = "DURATION", value_parser = values::positive_duration, help_heading = "Consuming")]
     until_idle: Option<Duration>,
-    /// Handlers that wait at a time
+    /// Orders that are with the service of the http handler at a time, all consumers of the process together
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     #[arg(help_heading = "Consuming")]
     max_in_flight: u32,
@@ -127,7 +128,6 @@ pub(super) struct RetryArguments {
 enum HandlerName {
     None,
     Simulate,
-    #[value(hide = true)]
     Http,
 }
 
@@ -146,7 +146,6 @@ enum StartFrom {
 
 impl ConsumeArguments {
     pub(super) fn check(self) -> Result<Consume, Error> {
-        self.later.refuse()?;
         let Self { kafka, topics, decode, serve, talk, .. } = self;
         ensure!(
             self.reset_state.is_none() || topics.state == State::Durable,
@@ -154,7 +153,7 @@ impl ConsumeArguments {
         );
         Ok(Consume {
             common: Groups { kafka, topics, decode: Some(decode), serve: Some(serve), talk }.check()?,
-            handler: handler(self.handler, self.failures, self.seed)?,
+            handler: handler(self.handler, self.http, self.failures, self.seed)?,
             max_price: self.max_price,
             retry: self.retry.check()?,
             handler_timeout: self.handler_timeout,
@@ -178,12 +177,24 @@ impl ConsumeArguments {
     }
 }
 
-fn handler(name: Option<HandlerName>, failures: FailureArguments, seed: u64) -> Result<config::Handler, Error> {
-    match (name, failures.first_given()) {
-        (Some(HandlerName::Http), _) => NotInThisReleaseSnafu { flag: "--handler http", instead: WITHOUT_HTTP }.fail(),
-        (Some(HandlerName::None), Some(flag)) => NothingToFailSnafu { flag }.fail(),
-        (None | Some(HandlerName::None), None) => Ok(config::Handler::None),
-        (Some(HandlerName::Simulate), _) | (None, Some(_)) => Ok(config::Handler::Simulate(failures.check(seed))),
+fn handler(
+    name: Option<HandlerName>,
+    http: HttpArguments,
+    failures: FailureArguments,
+    seed: u64,
+) -> Result<config::Handler, Error> {
+    let failing = failures.first_given();
+    let implied = match (http.http_url.is_some(), failing.is_some()) {
+        (true, _) => HandlerName::Http,
+        (false, true) => HandlerName::Simulate,
+        (false, false) => HandlerName::None,
+    };
+    match (name.unwrap_or(implied), failing) {
+        (HandlerName::None, Some(flag)) => NothingToFailSnafu { flag, handler: "none" }.fail(),
+        (HandlerName::Http, Some(flag)) => NothingToFailSnafu { flag, handler: "http" }.fail(),
+        (HandlerName::None, None) => http.refuse().map(|()| config::Handler::None),
+        (HandlerName::Simulate, _) => http.refuse().map(|()| config::Handler::Simulate(failures.check(seed))),
+        (HandlerName::Http, None) => http.check().map(config::Handler::Http),
     }
 }
 

@@ -31,11 +31,14 @@ pub enum Error {
     /// A flag makes sense only beside another.
     #[snafu(display("{flag} needs {needs}"))]
     Needs { flag: &'static str, needs: &'static str },
-    /// A failure flag beside a handler that never fails.
+    /// A failure flag beside a handler that simulates nothing.
     #[snafu(display(
-        "{flag} simulates failures, which --handler none never has; leave --handler out or make it simulate"
+        "{flag} simulates failures, which --handler {handler} never does; leave {flag} out or use --handler simulate"
     ))]
-    NothingToFail { flag: &'static str },
+    NothingToFail { flag: &'static str, handler: &'static str },
+    /// An address that nobody can call. It is not repeated: it may hold a password.
+    #[snafu(display("{flag} {problem}{remedy}"))]
+    Address { flag: &'static str, problem: crate::config::HttpUrlError, remedy: &'static str },
     /// A client setting that a flag sets.
     #[snafu(display("--client-config {key} is set by the worker; use {flag} instead"))]
     OwnedByFlag { key: String, flag: &'static str },

@@ -22,19 +22,10 @@ pub(super) struct RegistryArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct HandlerArguments {
-    #[arg(long, hide = true, value_name = "URL")]
-    http_url: Option<String>,
-    #[arg(long, hide = true, value_name = "FILE")]
-    http_auth_file: Option<PathBuf>,
-    #[arg(long, hide = true, value_name = "DURATION")]
-    http_timeout: Option<String>,
-}
+pub(super) struct HandlerArguments {}
 
 /// What to do instead of naming a registry.
 pub(super) const WITHOUT_REGISTRY: &str = "asks no schema registry: name the schema of the records with --writer-schema FILE; frames are taken off by themselves";
-/// What to do instead of calling a service.
-pub(super) const WITHOUT_HTTP: &str = "calls no service: use --handler none, or --handler simulate";
 
 impl RegistryArguments {
     pub(super) fn refuse(&self) -> Result<(), Error> {
@@ -46,17 +37,6 @@ impl RegistryArguments {
             ("--registry-ca-file", self.registry_ca_file.is_some()),
         ];
         refuse(&given, WITHOUT_REGISTRY)
-    }
-}
-
-impl HandlerArguments {
-    pub(super) fn refuse(&self) -> Result<(), Error> {
-        let http = [
-            ("--http-url", self.http_url.is_some()),
-            ("--http-auth-file", self.http_auth_file.is_some()),
-            ("--http-timeout", self.http_timeout.is_some()),
-        ];
-        refuse(&http, WITHOUT_HTTP)
     }
 }
 

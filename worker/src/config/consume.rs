@@ -3,7 +3,7 @@
 //! Deliberately plain numbers for the retry policy: the engine makes its own checked policy of them.
 use std::time::Duration;
 
-use super::{Common, DecimalPrice};
+use super::{Common, DecimalPrice, Http};
 
 /// `worker consume`.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,8 @@ pub enum Handler {
     None,
     /// Nothing, with failures for trying things out.
     Simulate(Simulate),
+    /// A service is called.
+    Http(Http),
 }
 
 /// Simulated failures: pure functions of seed, order id and try, so that a replay fails alike.

@@ -4,15 +4,19 @@
 mod client;
 mod consume;
 mod decimal_price;
+mod http_url;
 mod pipeline;
 mod produce;
+mod service;
 mod small_roles;
 
 pub use client::{BrokerKind, Kafka, Sasl, SaslMechanism, Security, SecurityProtocol};
 pub use consume::{Consume, Handler, Ordering, ResetMode, ResetState, Retry, Simulate, StartFrom};
 pub use decimal_price::{DecimalPrice, DecimalPriceError};
+pub use http_url::{HttpUrl, HttpUrlError};
 pub use pipeline::{Common, LogFormat, Registration, Registry, StateMode, Topics};
 pub use produce::{Compression, Generator, Input, InputFormat, OnBadLine, Orders, Pace, Produce};
+pub use service::Http;
 pub use small_roles::{Budget, CheckSchemas, DeadLetters, Demo, Prepare, PrepareTask, TopicShape};
 
 /// The checked configuration of the one command that was asked for.

@@ -28,6 +28,9 @@ use crate::state::{Outcome, Recovered};
 /// How long after a question to the brokers failed it is asked again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
+/// How long a revocation waits for handlers that are running.
+const WAIT_FOR_CALLS: Duration = Duration::from_secs(2);
+
 /// How long a revocation waits for dead letters that are on their way.
 const WAIT_FOR_DEAD_LETTERS: Duration = Duration::from_secs(2);
 
@@ -251,6 +254,7 @@ impl ConsumerLoop<'_> {
         let started: Vec<i32> = self.numbers().into_iter().filter(|number| numbers.contains(number)).collect();
         self.arriving = None;
         if !lost {
+            self.finish_calls(numbers, WAIT_FOR_CALLS);
             if self.desk.graveyard.pending() > 0 {
                 self.desk.graveyard.flush(WAIT_FOR_DEAD_LETTERS);
                 self.settle_dead_letters();

@@ -12,6 +12,7 @@ use runtime::{ReadyHandle, Shutdown};
 use schemas::codec::Decoder;
 use snafu::{OptionExt, ResultExt, ensure};
 
+use super::calls::Calls;
 use super::consumer_loop::{Around, ConsumerLoop};
 use super::desk::Desk;
 use super::durable::Durable;
@@ -20,11 +21,11 @@ use super::judge::Judge;
 use super::progress::Progress;
 use super::watch::{Shown, Watch};
 use super::{
-    DeadLettersSnafu, Error, LookAtStateSnafu, NotCompactedSnafu, ReadSnafu, RetryPolicySnafu, StateTopicMissingSnafu,
-    StoppedSnafu, TopicSnafu, WriterSchemaSnafu,
+    DeadLettersSnafu, Error, HandlerSnafu, LookAtStateSnafu, NotCompactedSnafu, ReadSnafu, RetryPolicySnafu,
+    StateTopicMissingSnafu, StoppedSnafu, TopicSnafu, WriterSchemaSnafu,
 };
 use crate::clock::Clock;
-use crate::config::{BrokerKind, Common, Consume, Retry, StateMode};
+use crate::config::{self, BrokerKind, Common, Consume, Retry, StateMode};
 use crate::handler::Handler;
 use crate::kafka::admin::Admin;
 use crate::kafka::dead_letter_sink::DeadLetterSink;
@@ -55,6 +56,10 @@ pub(crate) fn connect(config: &Consume, surroundings: Surroundings) -> Result<Co
     let decoder = Decoder::without_registry(common.writer_schema.as_deref()).context(WriterSchemaSnafu)?;
     let policy = policy(&config.retry)?;
     let waker: Thread = std::thread::current();
+    let calls = match &config.handler {
+        config::Handler::Http(http) => Some(Calls::start(config, http, waker.clone(), clock).context(HandlerSnafu)?),
+        config::Handler::None | config::Handler::Simulate(_) => None,
+    };
     let (topic, group) = (&common.topics.orders, &common.group_id);
     let limit = config.until_idle.and(Some(common.kafka.connect_timeout));
     let partitions = |topic: &str| {
@@ -84,7 +89,8 @@ pub(crate) fn connect(config: &Consume, surroundings: Surroundings) -> Result<Co
     let watch = Watch::new(config, shown, number, clock.now());
     let judge = Judge::new(decoder, Handler::new(&config.handler), config.max_price);
     let flood = FloodGuard::new(f64::from(config.max_dead_letter_ratio_percent));
-    let desk = Desk { config, judge, graveyard, watch, flood, clock, product: Vec::new() };
+    let desk =
+        Desk { config, judge, graveyard, watch, flood, calls, allowance: usize::MAX, clock, product: Vec::new() };
     Ok(ConsumerLoop::new(desk, source, policy, durable, Around { progress, shutdown, ready }))
 }
 

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::breaker::BreakerState;
 use engine::retry::RetryPolicy;
 use engine::snapshot::Counters;
 use engine::time::Time;
@@ -19,8 +18,6 @@ use super::assignment::Arriving;
 use super::checkpoint::Checkpoints;
 use super::desk::Desk;
 use super::durable::Durable;
-use super::gauges::Gauges;
-use super::intake::{BATCH, Step};
 use super::progress::Progress;
 use super::watch::{Handled, Sold};
 use super::{Error, ReadSnafu};
@@ -35,9 +32,6 @@ const LEAST_TIME_FOR_RETRIES: Duration = Duration::from_millis(1);
 
 /// How often gauges and progress are renewed.
 const PUBLISH_EVERY: Duration = Duration::from_millis(250);
-
-/// What `/readyz` says when the flood guard stopped intake.
-const TOO_MANY: &str = "intake stopped: too many orders were dead-lettered; mend the cause, then start again";
 
 /// What a consumer thread leaves behind.
 #[derive(Debug)]
@@ -69,6 +63,8 @@ pub(crate) struct ConsumerLoop<'c> {
     pub(super) policy: RetryPolicy,
     pub(super) partitions: Vec<Assigned>,
     pub(super) arriving: Option<Arriving>,
+    /// The partition that has the first turn.
+    pub(super) first: usize,
     /// How many assignments there were; the number of the newest.
     pub(super) assignments: u32,
     pub(super) checkpoints: Checkpoints,
@@ -81,11 +77,11 @@ pub(crate) struct ConsumerLoop<'c> {
     serve_at: Time,
     publish_at: Time,
     /// What is wrong with the topic, since the last record.
-    trouble: Option<String>,
+    pub(super) trouble: Option<String>,
     pub(super) idle_since: Option<Time>,
     pub(super) draining_since: Option<Time>,
     /// How many records the flood guard knows to have ended well, and to have been given up.
-    guarded: (u64, u64),
+    pub(super) guarded: (u64, u64),
 }
 
 impl<'c> ConsumerLoop<'c> {
@@ -106,6 +102,7 @@ impl<'c> ConsumerLoop<'c> {
             policy,
             partitions: Vec::new(),
             arriving: None,
+            first: 0,
             assignments: 0,
             checkpoints,
             durable,
@@ -142,12 +139,20 @@ impl<'c> ConsumerLoop<'c> {
         if start >= self.serve_at {
             self.serve(start)?;
         }
+        let settled = self.settle_calls();
+        let mut ran = 0;
+        if self.desk.calls.is_some() {
+            self.desk.grant_retries(start);
+            ran += self.run_due(start, LEAST_TIME_FOR_RETRIES);
+        }
+        self.desk.grant_all(start);
         let taken = if self.takes_in() { self.take_in()? } else { 0 };
         let after = self.desk.moment().now;
         if taken > 0 {
             self.desk.watch.note_taken(start, after);
         }
-        let ran = self.run_due(after, after.since(start).max(LEAST_TIME_FOR_RETRIES));
+        ran += self.run_due(after, after.since(start).max(LEAST_TIME_FOR_RETRIES));
+        self.desk.flush_calls();
         if ran > 0 {
             let ended = self.desk.moment().now;
             self.desk.watch.note_ran(ended);
@@ -159,7 +164,7 @@ impl<'c> ConsumerLoop<'c> {
         if after >= self.publish_at {
             self.publish(after);
         }
-        Ok(taken + ran > 0)
+        Ok(settled + taken + ran > 0)
     }
 
     /// Rebalances and commit answers.
@@ -197,71 +202,12 @@ impl<'c> ConsumerLoop<'c> {
         }
     }
 
-    /// Whether records may be taken in: not while draining, while dead letters are refused, or while there are too many.
-    pub(super) fn takes_in(&self) -> bool {
-        self.draining_since.is_none()
-            && self.desk.graveyard.refused().is_none()
-            && self.state_trouble().is_none()
-            && self.desk.flood.state() == BreakerState::Closed
-    }
-
-    /// Tells the flood guard how records ended since the last round.
-    fn guard(&mut self, now: Time) {
-        let well: u64 = self.partitions.iter().map(Assigned::own_well).sum();
-        let given_up = self.desk.graveyard.given_up();
-        // A partition that went took its count along: then a round goes unheard, no more.
-        let (well_before, given_up_before) = std::mem::replace(&mut self.guarded, (well, given_up));
-        let before = self.desk.flood.state();
-        self.desk.flood.record_many(now, well.saturating_sub(well_before), given_up - given_up_before);
-        if before != self.desk.flood.state() {
-            tracing::error!(target: "orders", "{TOO_MANY}");
-        }
-    }
-
-    /// Takes one batch of each partition that has room. Answers how many entries were taken.
-    fn take_in(&mut self) -> Result<usize, Error> {
-        let mut taken = 0;
-        for index in 0..self.partitions.len() {
-            taken += self.take_batch(index)?;
-        }
-        if taken > 0 {
-            self.trouble = None;
-        }
-        Ok(taken)
-    }
-
-    fn take_batch(&mut self, index: usize) -> Result<usize, Error> {
-        let partition = &mut self.partitions[index];
-        if !partition.is_open() || partition.is_full && !partition.engine.has_room() {
-            return Ok(0);
-        }
-        partition.is_full = false;
-        if !partition.reader.refill(BATCH) {
-            return Ok(0);
-        }
-        partition.note_time();
-        let moment = self.desk.moment();
-        let mut taken = 0;
-        while self.partitions[index].reader.current().is_some() {
-            match self.desk.step(&mut self.partitions[index], moment, taken)? {
-                Step::Taken => self.partitions[index].reader.advance(),
-                Step::Shown(sold) => {
-                    self.partitions[index].reader.advance();
-                    self.desk.watch.show(&sold, &self.partitions);
-                }
-                Step::NoRoom => {
-                    self.partitions[index].is_full = true;
-                    break;
-                }
-            }
-            taken += 1;
-        }
-        Ok(taken)
-    }
-
     /// Runs stored records whose turn has come, for at most `budget`.
     fn run_due(&mut self, start: Time, budget: Duration) -> usize {
         let mut ran = 0;
+        if self.is_flooded() {
+            return ran;
+        }
         loop {
             let before = ran;
             for index in 0..self.partitions.len() {
@@ -290,7 +236,10 @@ impl<'c> ConsumerLoop<'c> {
     /// Rests until something arrives, a retry comes due, or the group has to be served.
     fn rest(&self) {
         let now = self.desk.moment().now;
-        let due = self.partitions.iter().filter_map(|partition| partition.engine.next_due()).min();
+        // Without room for a call only its answer, or the breaker, can bring something.
+        let may_begin = self.may_try() && self.desk.allowance > 0;
+        let partitions = self.partitions.iter().filter(|_| may_begin);
+        let due = partitions.filter_map(|partition| partition.engine.next_due()).min();
         let until = due.map_or(SERVE_EVERY, |due| due.since(now)).min(SERVE_EVERY);
         std::thread::park_timeout(until);
     }
@@ -298,33 +247,14 @@ impl<'c> ConsumerLoop<'c> {
     /// Renews what `/metrics`, `/status` and the progress line show.
     pub(super) fn publish(&mut self, now: Time) {
         self.publish_at = now + PUBLISH_EVERY;
-        if self.draining_since.is_none() {
-            match (self.partitions.is_empty(), self.desk.graveyard.refused()) {
-                (_, Some(code)) => self.ready.wait_for(self.desk.graveyard.remedy(code)),
-                (_, None) if self.desk.flood.state() == BreakerState::Open => self.ready.wait_for(TOO_MANY),
-                (true, None) if self.assignments == 0 => {
-                    let trouble = self.source.trouble().map(|words| format!(": {words}")).unwrap_or_default();
-                    self.ready.wait_for(format!("kafka: waiting for partitions{trouble}"));
-                }
-                (_, None) => match self.state_trouble().or_else(|| self.trouble.clone()) {
-                    Some(words) => self.ready.wait_for(words),
-                    None => self.ready.set_ready(),
-                },
-            }
-        }
-        let bounds = self.partitions.iter().map(|partition| self.source.known_bounds(&partition.reader)).collect();
-        let gauges = Gauges {
-            bounds,
-            pending_dead_letters: self.desk.graveyard.pending(),
-            refused: self.desk.graveyard.refused(),
-            flood: self.desk.flood.state(),
-        };
+        self.say_readiness();
+        let gauges = self.gauges();
         self.desk.watch.publish(&mut self.partitions, &gauges, self.desk.judge.paths(), self.desk.moment());
     }
 
     /// Why nothing more may be taken in for the sake of the totals: snapshots are refused, so that the way back after a
     /// crash would grow and grow.
-    fn state_trouble(&self) -> Option<String> {
+    pub(super) fn state_trouble(&self) -> Option<String> {
         let refused = self.partitions.iter().find_map(|partition| partition.ledger.as_ref()?.refused());
         let why = match refused? {
             Refusal::Passing(_) => return None,

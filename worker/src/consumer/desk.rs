@@ -4,6 +4,7 @@
 
 use engine::breaker::FloodGuard;
 
+use super::calls::Calls;
 use super::graveyard::Graveyard;
 use super::judge::Judge;
 use super::moment::Moment;
@@ -23,6 +24,10 @@ pub(crate) struct Desk<'c> {
     pub(crate) watch: Watch,
     /// Stops intake when too much is dead-lettered.
     pub(crate) flood: FloodGuard,
+    /// Calls of a handler that takes time; `None` for one that answers at once.
+    pub(crate) calls: Option<Calls>,
+    /// How many of them may begin in this step of the loop.
+    pub(crate) allowance: usize,
     /// Reads the time.
     pub(crate) clock: Clock,
     /// Room for a product's name while its record is given up.
@@ -33,5 +38,12 @@ impl Desk<'_> {
     /// Now.
     pub(crate) fn moment(&self) -> Moment {
         Moment::read(&self.clock)
+    }
+
+    /// Sends off the calls that were begun.
+    pub(crate) fn flush_calls(&mut self) {
+        if let Some(calls) = &mut self.calls {
+            calls.flush();
+        }
     }
 }

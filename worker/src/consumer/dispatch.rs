@@ -8,6 +8,7 @@ use engine::outcome::{Action, Failure, Outcome, Ready, Verdict};
 use engine::totals::Sale;
 
 use super::assigned::Assigned;
+use super::calls::Place;
 use super::desk::Desk;
 use super::graveyard::Burial;
 use super::judge::{Failed, Judgement, sale};
@@ -24,7 +25,7 @@ impl Desk<'_> {
     pub(crate) fn run_ready(&mut self, partition: &mut Assigned, shown: &mut Vec<Sold>) -> usize {
         let moment = self.moment();
         let mut ran = 0;
-        while ran < CHUNK {
+        while ran < CHUNK && self.allowance > 0 {
             let Some(ready) = partition.engine.next_ready(moment.now) else { break };
             ran += 1;
             match ready.action {
@@ -53,6 +54,14 @@ impl Desk<'_> {
                 let sale = Sale { product: &self.product, ..sale(&order) };
                 partition.engine.complete(ready.ticket, Outcome::Succeeded(sale), moment.now);
                 sold
+            }
+            Judgement::Valid(order) => {
+                let calls = self.calls.as_ref().expect("a handler that takes time has its calls");
+                let request = calls.request(&order, (partition.number, ready.offset), record.headers());
+                let Assigned { number, assignment, .. } = *partition;
+                let place = Place { partition: number, offset: ready.offset, assignment, ticket: ready.ticket };
+                self.begin(place, request, moment.now);
+                None
             }
             Judgement::Skipped => {
                 partition.engine.complete(ready.ticket, Outcome::Skipped, moment.now);

@@ -74,7 +74,7 @@ impl ConsumerLoop<'_> {
             }
         };
         let deadline = since + DRAIN_BUDGET;
-        now >= deadline || !self.partitions.iter().any(|partition| partition.can_finish_until(deadline))
+        now >= deadline || !self.can_finish_until(deadline)
     }
 
     /// Commits, gives everything back, and says what was done.

@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::moment::Moment;
 use crate::kafka::ErrorCode;
 use crate::kafka::source::Bounds;
-use crate::metrics::consumer_gauges::Reading;
+use crate::metrics::consumer_gauges::{Reading, Stopped};
 
 /// What the loop knows besides its engines.
 pub(crate) struct Gauges {
@@ -23,6 +23,12 @@ pub(crate) struct Gauges {
     pub(crate) refused: Option<ErrorCode>,
     /// `Open` while too many dead letters have stopped intake.
     pub(crate) flood: BreakerState,
+    /// The state of the breaker; `None` for a handler without one.
+    pub(crate) breaker: Option<BreakerState>,
+    /// Why intake is stopped, while the breaker is not closed.
+    pub(crate) outage: Option<String>,
+    /// Orders that are with the service behind the handler.
+    pub(crate) in_flight: usize,
 }
 
 /// What the gauges show.
@@ -58,7 +64,13 @@ pub(crate) fn reading(
         pending_dead_letters: gauges.pending_dead_letters,
         watermark_gap: partitions.iter().map(gap).sum(),
         checkpoint_age: certain_at.map_or(plain_age, |at| moment.now.since(at).as_secs_f64()),
-        is_stopped: gauges.flood == BreakerState::Open,
+        breaker: gauges.breaker.unwrap_or(BreakerState::Closed),
+        in_flight: gauges.in_flight,
+        stopped: Stopped {
+            breaker: gauges.breaker == Some(BreakerState::Open),
+            flood: gauges.flood == BreakerState::Open,
+            dead_letter_topic: gauges.refused.is_some(),
+        },
         lag_milliseconds: read.map_or(0, |timestamp| (moment.wall_milliseconds - timestamp).max(0)),
         lag,
     }

@@ -7,6 +7,8 @@ use crate::kafka::ErrorCode;
 use engine::outcome::{Admission, Failure, Lane};
 
 use super::assigned::Assigned;
+use super::calls::Place;
+use super::consumer_loop::ConsumerLoop;
 use super::desk::Desk;
 use super::judge::{Failed, Judgement, sale};
 use super::moment::Moment;
@@ -17,7 +19,10 @@ use crate::config::Ordering;
 use crate::kafka::ffi::Entry;
 
 /// Records of one partition that are taken before the next partition has its turn; more brings nothing.
-pub(crate) const BATCH: usize = 1000;
+const BATCH: usize = 1000;
+
+/// So many records given up within a batch are told to the flood guard at once.
+const GUARDED: u64 = 50;
 
 /// What became of the entry that was next in line.
 pub(crate) enum Step {
@@ -27,6 +32,61 @@ pub(crate) enum Step {
     Shown(Sold),
     /// There is no room for it: leave it where it is.
     NoRoom,
+}
+
+impl ConsumerLoop<'_> {
+    /// Takes one batch of each partition that has room. Answers how many entries were taken.
+    pub(super) fn take_in(&mut self) -> Result<usize, Error> {
+        let count = self.partitions.len();
+        // Where calls are few, each partition gets its share of them, and another one begins each time.
+        let share = self.desk.allowance.div_ceil(count.max(1)).min(BATCH);
+        self.first = self.first.wrapping_add(1);
+        let mut taken = 0;
+        for step in 0..count {
+            taken += self.take_batch(self.first.wrapping_add(step) % count, share)?;
+        }
+        if taken > 0 {
+            self.trouble = None;
+        }
+        Ok(taken)
+    }
+
+    fn take_batch(&mut self, index: usize, share: usize) -> Result<usize, Error> {
+        let partition = &mut self.partitions[index];
+        if !partition.is_open() || partition.is_full && !partition.engine.has_room() {
+            return Ok(0);
+        }
+        partition.is_full = false;
+        if self.desk.allowance == 0 || !partition.reader.refill(BATCH) {
+            return Ok(0);
+        }
+        partition.note_time();
+        let moment = self.desk.moment();
+        let (mut taken, mut given_up) = (0, self.desk.graveyard.given_up());
+        while taken < share && self.desk.allowance > 0 && self.partitions[index].reader.current().is_some() {
+            match self.desk.step(&mut self.partitions[index], moment, taken)? {
+                Step::Taken => self.partitions[index].reader.advance(),
+                Step::Shown(sold) => {
+                    self.partitions[index].reader.advance();
+                    self.desk.watch.show(&sold, &self.partitions);
+                }
+                Step::NoRoom => {
+                    self.partitions[index].is_full = true;
+                    break;
+                }
+            }
+            taken += 1;
+            // A flood is not let in by the batch.
+            if self.desk.graveyard.given_up() >= given_up + GUARDED {
+                given_up = self.desk.graveyard.given_up();
+                self.guard(moment.now);
+                if self.is_flooded() {
+                    break;
+                }
+            }
+        }
+        Ok(taken)
+    }
 }
 
 impl Desk<'_> {
@@ -60,13 +120,20 @@ impl Desk<'_> {
         moment: Moment,
         place: usize,
     ) -> Step {
-        let Assigned { reader, engine, .. } = partition;
+        let Assigned { reader, engine, number, assignment, .. } = partition;
         let Some(entry) = reader.current() else { return Step::Taken };
         match self.judge.judge(entry.value(), 1) {
             Judgement::Sold(order) => {
                 engine.succeed(offset, sale(&order));
-                self.watch.note_first_try(&order, &entry, moment, place);
+                self.watch.note_first_try(&order, entry.timestamp(), moment, place);
                 return self.watch.line_for(&order, moment).map_or(Step::Taken, Step::Shown);
+            }
+            Judgement::Valid(order) => {
+                let calls = self.calls.as_ref().expect("a handler that takes time has its calls");
+                let request = calls.request(&order, (*number, offset), entry.headers());
+                let ticket = engine.start(offset, lane, Stored::copy(&entry));
+                let place = Place { partition: *number, offset, assignment: *assignment, ticket };
+                self.begin(place, request, moment.now);
             }
             Judgement::Skipped => engine.skip(offset),
             Judgement::Failed(Failed { fault, order, undecodable }) => {

@@ -18,6 +18,8 @@ use crate::roles::chain;
 pub(crate) enum Judgement<'a> {
     /// It is handled.
     Sold(Order<'a>),
+    /// It is an order, and its handler takes time.
+    Valid(Order<'a>),
     /// A null value: there is nothing to handle.
     Skipped,
     /// It failed.
@@ -69,8 +71,9 @@ impl Judge {
         }
         let handler = &self.handler;
         match catch_unwind(AssertUnwindSafe(|| handler.handle(&order, attempt))) {
-            Ok(Answer::Done) => Judgement::Sold(order),
-            Ok(Answer::Failed(fault)) => failed(fault, order),
+            Ok(Some(Answer::Done)) => Judgement::Sold(order),
+            Ok(Some(Answer::Failed(fault))) => failed(fault, order),
+            Ok(None) => Judgement::Valid(order),
             Err(panic) => failed(panicked(panic.as_ref()), order),
         }
     }

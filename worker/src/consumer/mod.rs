@@ -1,10 +1,12 @@
 //! The consumer: one thread that reads, decides with the engine, handles, retries, gives up and commits.
 //!
-//! Deliberately without a task or a channel per record, and without locks: everything belongs to the one thread. Read
-//! `consumer_loop` first, then `intake`, `dispatch`, `graveyard`, `assignment`, `ledger`, `checkpoint`.
+//! Deliberately without a task or a channel per record, and without locks: everything belongs to the one thread, but
+//! what a handler does that takes time. Read `consumer_loop` first, then `intake`, `dispatch`, `calls`, `graveyard`,
+//! `protection`, `assignment`, `ledger`, `checkpoint`.
 
 mod assigned;
 mod assignment;
+mod calls;
 mod checkpoint;
 mod connect;
 mod consumer_loop;
@@ -19,6 +21,7 @@ mod judge;
 mod ledger;
 mod moment;
 mod progress;
+mod protection;
 mod span;
 mod status;
 mod stored;
@@ -37,6 +40,7 @@ pub(crate) use progress::Progress;
 pub(crate) use status::{ThreadStatus, joined};
 pub(crate) use watch::{Board, Handled, Shown};
 
+use crate::handler::http;
 use crate::kafka::{admin, dead_letter_sink, source, state_sink, topic};
 use crate::state;
 
@@ -126,6 +130,12 @@ pub(crate) enum Error {
         /// Why not.
         #[snafu(source(from(state::Error, Box::new)))]
         source: Box<state::Error>,
+    },
+    /// The handler cannot be used.
+    #[snafu(display("cannot handle orders with --handler http"))]
+    Handler {
+        /// Why.
+        source: http::Error,
     },
     /// A partition cannot be read any more.
     #[snafu(display("cannot go on reading partition {partition} of topic {topic} at offset {offset}: {words}"))]

@@ -7,7 +7,9 @@ use engine::breaker::BreakerState;
 use engine::snapshot::Counters;
 use engine::totals::{Total, Totals};
 use schemas::order::Currency;
-use schemas::worker_status::{ConsumerStatus, CurrencyAmount, PartitionStatus, Position, Processing, TotalsStatus};
+use schemas::worker_status::{
+    self as status, ConsumerStatus, CurrencyAmount, PartitionStatus, Position, Processing, TotalsStatus,
+};
 
 use super::assigned::Assigned;
 use super::gauges::Gauges;
@@ -36,6 +38,11 @@ impl ThreadStatus {
         let status = ConsumerStatus {
             processing,
             message,
+            breaker: gauges.breaker.map(|state| match state {
+                BreakerState::Closed => status::Breaker::Closed,
+                BreakerState::HalfOpen => status::Breaker::HalfOpen,
+                BreakerState::Open => status::Breaker::Open,
+            }),
             lag: assignment.iter().map(|partition| partition.lag).sum(),
             assignment,
             parked: occupancies().map(|at| (at.parked + at.waiting + at.ready) as u64).sum(),
@@ -68,6 +75,9 @@ fn processing(partitions: &[Assigned], gauges: &Gauges) -> (Processing, String) 
             format!("dead letters cannot be written ({code}); check the dead-letter topic and the rights to it");
         return (Processing::Stuck, message);
     }
+    if let Some(words) = &gauges.outage {
+        return (Processing::Stuck, words.clone());
+    }
     let state = if partitions.is_empty() {
         Processing::Rebalancing
     } else if partitions.iter().all(Assigned::is_idle) {
@@ -88,6 +98,7 @@ pub(crate) fn joined(threads: &[ThreadStatus]) -> ConsumerStatus {
     ConsumerStatus {
         processing: worst.map(|status| status.processing).unwrap_or_default(),
         message: worst.map(|status| status.message.clone()).unwrap_or_default(),
+        breaker: statuses().filter_map(|status| status.breaker).max(),
         lag: statuses().map(|status| status.lag).sum(),
         parked: statuses().map(|status| status.parked).sum(),
         parked_bytes: statuses().map(|status| status.parked_bytes).sum(),

@@ -2,6 +2,8 @@
 //!
 //! Deliberately nothing of rebalances between processes: those are tested on a real broker.
 
+mod http;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -21,8 +21,7 @@ use super::moment::Moment;
 use super::span::Span;
 use super::status::ThreadStatus;
 use crate::config::{Consume, StateMode};
-use crate::handler::Fault;
-use crate::kafka::ffi::Entry;
+use crate::handler::{Answer, Fault};
 use crate::metrics::consumer::ConsumerMetrics;
 use crate::report::Latency;
 use crate::screen::{ConsumeProgress, Gate, HandledLine, MovedLine, Price, RetryLine, Screen, Ticker};
@@ -146,12 +145,13 @@ impl Watch {
         self.span.note_settled(now);
     }
 
-    /// An order was handled at its first try; `place` is its place in the batch.
-    pub(crate) fn note_first_try(&mut self, order: &Order<'_>, entry: &Entry<'_>, moment: Moment, place: usize) {
+    /// An order was handled at its first try; `place` is its place in the batch,
+    /// and `timestamp` its record's.
+    pub(crate) fn note_first_try(&mut self, order: &Order<'_>, timestamp: Option<i64>, moment: Moment, place: usize) {
         if place >= TIMED_OF_A_BATCH {
             return;
         }
-        let created = Some(order.created_at_milliseconds).filter(|created| *created > 0).or_else(|| entry.timestamp());
+        let created = Some(order.created_at_milliseconds).filter(|created| *created > 0).or(timestamp);
         if let Some(created) = created {
             let milliseconds = u64::try_from(moment.wall_milliseconds - created).unwrap_or(0);
             self.latency.saturating_record(milliseconds.max(1));
@@ -187,6 +187,11 @@ impl Watch {
             overall: (overall.sum, overall.count),
             of_product: (of_product.sum, of_product.count),
         });
+    }
+
+    /// A call of the handler came to this, after so long.
+    pub(crate) fn note_call(&self, answer: &Answer, took: Duration) {
+        self.metrics.note_call(answer, took);
     }
 
     /// Bytes did not decode, for this reason.

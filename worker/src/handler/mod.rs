@@ -2,6 +2,7 @@
 //!
 //! Deliberately without retries and dead letters: a handler answers for one try, the engine decides what follows.
 
+pub(crate) mod http;
 mod simulate;
 
 use std::borrow::Cow;
@@ -37,6 +38,8 @@ pub(crate) enum Handler {
     None,
     /// Failures are made up.
     Simulate(config::Simulate),
+    /// A service is called, which takes time: see [`http`].
+    Http,
 }
 
 impl Handler {
@@ -45,14 +48,16 @@ impl Handler {
         match setting {
             config::Handler::None => Self::None,
             config::Handler::Simulate(simulate) => Self::Simulate(simulate.clone()),
+            config::Handler::Http(_) => Self::Http,
         }
     }
 
-    /// Runs one try of an order; `attempt` counts from 1. Answers at once.
-    pub(crate) fn handle(&self, order: &Order<'_>, attempt: u32) -> Answer {
+    /// Runs one try of an order; `attempt` counts from 1. `None`: it takes time, and has to be called.
+    pub(crate) fn handle(&self, order: &Order<'_>, attempt: u32) -> Option<Answer> {
         match self {
-            Self::None => Answer::Done,
-            Self::Simulate(setting) => simulate::handle(setting, order, attempt),
+            Self::None => Some(Answer::Done),
+            Self::Simulate(setting) => Some(simulate::handle(setting, order, attempt)),
+            Self::Http => None,
         }
     }
 }

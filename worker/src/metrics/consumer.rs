@@ -13,6 +13,7 @@ use schemas::metric_names as names;
 
 use super::Scope;
 use super::consumer_gauges::{ConsumerGauges, Reading};
+use crate::handler::Answer;
 
 /// Bounds of how late a retry may start, in seconds: the promise is 0.05.
 const RETRY_DELAY: [f64; 8] = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0];
@@ -25,6 +26,9 @@ const RESTORE: [f64; 8] = [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0];
 
 /// Bounds of the time one turn of the loop spends on new records, in seconds.
 const PROCESSING: [f64; 10] = [0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 1.0];
+
+/// Bounds of the time a call of the handler takes, in seconds; the default limit is 5.
+const CALL: [f64; 11] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0];
 
 /// The metrics of one process's consumer; clones share them.
 #[derive(Clone)]
@@ -39,6 +43,8 @@ pub(crate) struct ConsumerMetrics {
     end_to_end: Histogram,
     restore: Histogram,
     processing: Histogram,
+    calls: [IntCounter; 4],
+    call_duration: Histogram,
     rebalances: IntCounterVec,
     commits: IntCounterVec,
     gauges: ConsumerGauges,
@@ -53,6 +59,7 @@ impl ConsumerMetrics {
             |metric, bounds: &[f64]| scope.register(Histogram::with_opts(scope.histogram_of(metric, bounds)));
         let orders = counters(&names::CONSUMER_ORDERS_TOTAL);
         let decoded = counters(&names::AVRO_DECODED_RECORDS_TOTAL);
+        let calls = counters(&names::CONSUMER_HANDLER_CALLS_TOTAL);
         let metrics = Self {
             orders: ["succeeded", "dead_lettered", "skipped"].map(|outcome| orders.with_label_values(&[outcome])),
             retries: counters(&names::CONSUMER_RETRIES_TOTAL),
@@ -64,6 +71,8 @@ impl ConsumerMetrics {
             end_to_end: histogram(&names::CONSUMER_END_TO_END_LATENCY_SECONDS, &END_TO_END),
             restore: histogram(&names::CONSUMER_RESTORE_DURATION_SECONDS, &RESTORE),
             processing: histogram(&names::CONSUMER_PROCESSING_DURATION_SECONDS, &PROCESSING),
+            calls: ["done", "transient", "rejected", "panicked"].map(|result| calls.with_label_values(&[result])),
+            call_duration: histogram(&names::CONSUMER_HANDLER_CALL_DURATION_SECONDS, &CALL),
             rebalances: counters(&names::CONSUMER_REBALANCES_TOTAL),
             commits: counters(&names::CONSUMER_COMMITS_TOTAL),
             gauges: ConsumerGauges::register(scope, topic),
@@ -110,6 +119,19 @@ impl ConsumerMetrics {
     /// One turn of the loop spent so long on new records.
     pub(crate) fn note_processing(&self, spent: Duration) {
         self.processing.observe(spent.as_secs_f64());
+    }
+
+    /// A call of the handler came to this, after so long.
+    pub(crate) fn note_call(&self, answer: &Answer, took: Duration) {
+        let [done, transient, rejected, panicked] = &self.calls;
+        let result = match answer {
+            Answer::Done => done,
+            Answer::Failed(fault) if fault.class == FailureClass::Rejected => rejected,
+            Answer::Failed(fault) if fault.class == FailureClass::HandlerPanic => panicked,
+            Answer::Failed(_) => transient,
+        };
+        result.inc();
+        self.call_duration.observe(took.as_secs_f64());
     }
 
     /// Counts what was decoded between two looks at one thread's decoder.

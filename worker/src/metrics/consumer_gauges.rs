@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use engine::breaker::BreakerState;
 use engine::totals::{Total, Totals};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -20,6 +21,17 @@ const MOST_PRODUCTS: usize = 50;
 
 /// The label of what is beyond the cap.
 const OTHER: &str = "other";
+
+/// Why a consumer thread takes no orders in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stopped {
+    /// The service behind the handler is down.
+    pub(crate) breaker: bool,
+    /// Too much was dead-lettered.
+    pub(crate) flood: bool,
+    /// Dead letters are refused.
+    pub(crate) dead_letter_topic: bool,
+}
 
 /// What a consumer thread knows of itself at one moment; threads of one process are added up.
 #[derive(Clone, Debug, Default)]
@@ -38,8 +50,12 @@ pub(crate) struct Reading {
     pub(crate) watermark_gap: i64,
     /// Seconds since everything resolved was committed.
     pub(crate) checkpoint_age: f64,
-    /// Whether intake is stopped because too much failed.
-    pub(crate) is_stopped: bool,
+    /// What the handler's breaker allows.
+    pub(crate) breaker: BreakerState,
+    /// Orders that are with the service behind the handler.
+    pub(crate) in_flight: usize,
+    /// Why intake is stopped.
+    pub(crate) stopped: Stopped,
     /// Age of the last record read in the partition that is farthest behind in time; 0 when nothing is left.
     pub(crate) lag_milliseconds: i64,
     /// Partition and records between its watermark and its end, where known.
@@ -56,7 +72,9 @@ pub(crate) struct ConsumerGauges {
     pending_dead_letters: IntGauge,
     watermark_gap: IntGauge,
     checkpoint_age: Gauge,
+    in_flight: IntGauge,
     breaker: IntGauge,
+    stopped: IntGaugeVec,
     lag: IntGaugeVec,
     lag_seconds: Gauge,
     prices: Prices,
@@ -70,6 +88,7 @@ impl ConsumerGauges {
         let well_formed = "names and labels of metrics are well formed";
         let gauge = |metric| IntGauge::with_opts(scope.of(metric)).expect(well_formed);
         let lag = &names::CONSUMER_LAG_RECORDS;
+        let stopped = &names::CONSUMER_INTAKE_STOPPED;
         scope.register(Ok(Self {
             topic: topic.into(),
             parked: gauge(&names::CONSUMER_PARKED_ORDERS),
@@ -78,7 +97,9 @@ impl ConsumerGauges {
             pending_dead_letters: gauge(&names::CONSUMER_PENDING_DEAD_LETTERS),
             watermark_gap: gauge(&names::CONSUMER_WATERMARK_GAP_RECORDS),
             checkpoint_age: Gauge::with_opts(scope.of(&names::CONSUMER_CHECKPOINT_AGE_SECONDS)).expect(well_formed),
+            in_flight: gauge(&names::CONSUMER_IN_FLIGHT_ORDERS),
             breaker: gauge(&names::CONSUMER_BREAKER_STATE),
+            stopped: IntGaugeVec::new(scope.of(stopped), stopped.labels).expect(well_formed),
             lag: IntGaugeVec::new(scope.of(lag), lag.labels).expect(well_formed),
             lag_seconds: Gauge::with_opts(scope.of(&names::CONSUMER_LAG_SECONDS)).expect(well_formed),
             prices: Prices::new(scope),
@@ -95,6 +116,7 @@ impl ConsumerGauges {
         let mut parts: Vec<&dyn Collector> =
             vec![&self.parked, &self.parked_bytes, &self.watermark_gap, &self.checkpoint_age, &self.breaker, &self.lag];
         parts.extend([&self.lag_seconds as &dyn Collector, &self.partitions, &self.pending_dead_letters]);
+        parts.extend([&self.in_flight as &dyn Collector, &self.stopped]);
         parts.extend(self.prices.parts());
         parts
     }
@@ -107,7 +129,16 @@ impl ConsumerGauges {
         self.pending_dead_letters.set(sum(|reading| whole(reading.pending_dead_letters)));
         self.watermark_gap.set(sum(|reading| reading.watermark_gap));
         self.checkpoint_age.set(readings.values().map(|reading| reading.checkpoint_age).fold(0.0, f64::max));
-        self.breaker.set(if readings.values().any(|reading| reading.is_stopped) { 2 } else { 0 });
+        self.in_flight.set(sum(|reading| whole(reading.in_flight)));
+        self.breaker.set(readings.values().map(|reading| level(reading.breaker)).max().unwrap_or(0));
+        let stopped = |of: fn(&Stopped) -> bool| i64::from(readings.values().any(|reading| of(&reading.stopped)));
+        for (reason, value) in [
+            ("breaker", stopped(|stopped| stopped.breaker)),
+            ("dead_letter_flood", stopped(|stopped| stopped.flood)),
+            ("dead_letter_topic", stopped(|stopped| stopped.dead_letter_topic)),
+        ] {
+            self.stopped.with_label_values(&[reason]).set(value);
+        }
         let behind = readings.values().map(|reading| reading.lag_milliseconds).max().unwrap_or(0);
         self.lag_seconds.set(behind as f64 / 1000.0);
         self.lag.reset();
@@ -129,6 +160,14 @@ impl Collector for ConsumerGauges {
         let readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
         self.renew(&readings);
         self.parts().into_iter().flat_map(Collector::collect).collect()
+    }
+}
+
+fn level(state: BreakerState) -> i64 {
+    match state {
+        BreakerState::Closed => 0,
+        BreakerState::HalfOpen => 1,
+        BreakerState::Open => 2,
     }
 }
 

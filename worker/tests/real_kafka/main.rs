@@ -27,6 +27,7 @@ mod consume_topics;
 mod dead_letters;
 mod demo;
 mod harness;
+mod http_handler;
 mod prepare;
 mod produce;
 #[expect(dead_code, reason = "the tests of TLS and of rights come next")]
