@@ -107,7 +107,7 @@ yamllint:
 bench-decode: ## one order decoded: our layouts and plans, a hand-written floor, apache-avro
 	@cargo bench --quiet -p bench --bench decode
 
-.PHONY: bench-drain bench-failing bench-load bench-latency bench-memory bench-http performance
+.PHONY: bench-drain bench-failing bench-load bench-durable bench-latency bench-memory bench-http performance
 bench-drain: ## worker, Java, Python and a bare loop read preloaded topics from real Kafka
 	@bench/run drain --records 200000 2000000 --runs 5
 	@bench/run drain --records 24000000 --runs 3
@@ -118,6 +118,9 @@ bench-failing: ## the same with 15 % of tries failing, beside the Parallel Consu
 
 bench-load: ## 500,000 orders/s offered, 15 % failing: does the lag grow?
 	@bench/run load
+
+bench-durable: ## durable totals against totals in memory, restarts, kills
+	@bench/run durable
 
 bench-latency: ## from produced to handled at 1,000 orders/s
 	@bench/run latency
