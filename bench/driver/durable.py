@@ -40,10 +40,11 @@ def restore(broker, options, results):
     """From assignment to the first order that may be taken in, six partitions at a time with 1,000 products each."""
     topic = f"restore-{int(time.time())}"
     broker.prepare(topic)
-    measure.run("preload", broker.produce_command(topic, 60_000, rate=0, products=MANY_PRODUCTS), cpus=None, timeout=600)
     group = clients.new_group("restore")
     means, within = [], []
     for run in range(1 + 5 * options.runs):
+        count = 60_000 if run == 0 else 600
+        measure.run("preload", broker.produce_command(topic, count, rate=0, products=MANY_PRODUCTS), cpus=None, timeout=600)
         worker = clients.Worker(options.worker, "worker, restarted", sampled=True, group=group)
         samples = [sample.series for sample in worker.run(broker.address, topic, options.timeout).samples]
         last = max(samples, key=lambda series: series.get("orderpipeline_consumer_restore_duration_seconds_count", 0))
