@@ -37,6 +37,8 @@ pub(crate) enum Value {
 
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Broker {
+    /// Records of the source topic.
+    pub(crate) orders: i64,
     pub(crate) state: BTreeMap<i64, (Key, Value)>,
     state_end: i64,
     /// The orders whose dead letters they are.
@@ -52,6 +54,10 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
+    pub(crate) fn new(orders: i64) -> Self {
+        Self { orders, ..Self::default() }
+    }
+
     /// Appends to the state topic; the offset.
     pub(crate) fn write_state(&mut self, key: Key, value: Value) -> i64 {
         let offset = self.state_end;

@@ -22,13 +22,17 @@ pub(crate) enum Defect {
     MarkFromEnd,
     NoReadingOn,
     NoFallBack,
+    /// What says where the group begins is taken at its word, whatever was done since.
+    TrustedPin,
 }
 
 /// What kind of handler and topic there is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
-    /// Records of the topic.
+    /// Records of the topic in the end.
     pub(crate) orders: i64,
+    /// The group starts with the next records; the first is there before it.
+    pub(crate) is_latest: bool,
     pub(crate) defect: Defect,
     /// Snapshots are written as a chunk and a head.
     pub(crate) in_chunks: bool,
@@ -41,6 +45,8 @@ pub(crate) struct Setting {
 /// What may happen next. `usize` is a process slot, or the place of a message on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
+    /// One more order is in the topic.
+    Produce,
     /// A new process joins the group.
     Join(usize),
     /// kill -9. The group notices later.
@@ -109,6 +115,7 @@ impl Action {
             Self::Compact => 19,
             Self::Desert => 20,
             Self::ExpireLetters => 21,
+            Self::Produce => 22,
         }
     }
 }

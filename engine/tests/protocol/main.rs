@@ -109,7 +109,7 @@ fn run(setting: Setting, history: &History) -> (Vec<Action>, Option<String>) {
 
 /// The protocol as it is, with a topic so short that everything can be tried.
 fn setting(is_fickle: bool) -> Setting {
-    Setting { defect: Defect::None, orders: 2, in_chunks: false, is_fickle, seed: 0 }
+    Setting { defect: Defect::None, orders: 2, is_latest: false, in_chunks: false, is_fickle, seed: 0 }
 }
 
 /// `PROPTEST_CASES` says how thorough all of this is; 1 at its default of 256.
@@ -123,8 +123,8 @@ proptest! {
     })]
 
     #[test]
-    fn every_order_counts_once_in_random_histories(history in histories(), is_fickle: bool, in_chunks: bool) {
-        let (happened, violation) = run(Setting { in_chunks, ..setting(is_fickle) }, &history);
+    fn every_order_counts_once_in_random_histories(history in histories(), is_fickle: bool, in_chunks: bool, is_latest: bool) {
+        let (happened, violation) = run(Setting { in_chunks, is_latest, ..setting(is_fickle) }, &history);
         prop_assert!(violation.is_none(), "{}\n{:#?}", violation.expect("there is one"), happened);
     }
 }
@@ -135,8 +135,9 @@ fn every_order_counts_once_in_all_histories_with_few_disturbances() {
     let more = u8::from(thoroughness() > 10);
     let themes = Theme::ALL.map(|theme| (theme.kinds(), 2 + more));
     for (kinds, disturbances) in themes.into_iter().chain([(u32::MAX, 1 + more)]) {
-        for is_fickle in [false, true] {
-            let searched = search(setting(is_fickle), kinds, disturbances, usize::MAX);
+        for (is_fickle, is_latest) in [(false, true), (true, false)] {
+            let setting = Setting { is_latest, ..setting(is_fickle) };
+            let searched = search(setting, kinds, disturbances, usize::MAX);
             println!("{disturbances} of {kinds:b}: {} situations", searched.situations);
             assert!(searched.hole.is_none(), "{:#?}", searched.hole);
         }
@@ -145,7 +146,8 @@ fn every_order_counts_once_in_all_histories_with_few_disturbances() {
 
 /// What the search says of a protocol that lacks something.
 fn hole(defect: Defect, theme: Theme, disturbances: u8) -> String {
-    let searched = search(Setting { defect, ..setting(true) }, theme.kinds(), disturbances, 1_000_000);
+    let is_latest = defect == Defect::TrustedPin;
+    let searched = search(Setting { defect, is_latest, ..setting(true) }, theme.kinds(), disturbances, 1_000_000);
     searched.hole.expect("it is found out").1
 }
 
@@ -174,4 +176,9 @@ fn a_protocol_without_the_way_back_from_what_compaction_ate_is_found_out() {
     assert!(
         hole(Defect::NoFallBack, Theme::Slots, 3).starts_with("refused: the snapshot that the group's commit names")
     );
+}
+
+#[test]
+fn a_group_that_forgets_its_totals_for_a_late_word_on_its_beginning_is_found_out() {
+    assert!(hole(Defect::TrustedPin, Theme::LateCommits, 3).starts_with("not all from"));
 }

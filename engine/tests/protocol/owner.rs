@@ -7,11 +7,13 @@ use std::{collections::BTreeSet, time::Duration};
 
 use engine::{
     Ticket,
+    commit_pointer::CommitPointer,
     failure::FailureClass,
     outcome::{Action, Admission, Failure, Lane, Outcome, Stored, Verdict},
     partition::{Limits, Partition},
     recovery::{
-        Bounds, Commit, Found, Litter, Marks, NamedCommit, Question, Reading, Refusal, StartFrom, Turn, Turns, decide,
+        Bounds, Commit, Found, Litter, Marks, NamedCommit, Origin, Question, Reading, Refusal, StartFrom, Turn, Turns,
+        decide,
     },
     retry::RetryPolicy,
     snapshot::Snapshot,
@@ -48,7 +50,14 @@ pub(crate) struct Owner {
 pub(crate) enum Phase {
     Assigned,
     ReadCommit(Option<Commit>),
-    ReadState { commit: Option<Commit>, found: Vec<Found>, highest_epoch: Option<u64>, keys: Vec<(u64, Key)> },
+    /// The group is new and starts with the next records: it says so first.
+    Pinning,
+    ReadState {
+        commit: Option<Commit>,
+        found: Vec<Found>,
+        highest_epoch: Option<u64>,
+        keys: Vec<(u64, Key)>,
+    },
     AtWork(Box<Work>),
 }
 
@@ -58,8 +67,8 @@ pub(crate) struct Work {
     pub(crate) turns: Turns,
     pub(crate) marks: Marks,
     pub(crate) litter: Litter<Key>,
-    /// Records of the topic.
-    orders: i64,
+    /// Where the totals begin, carried along as resets are.
+    beginning: String,
     now: Time,
     /// The turn under way.
     pub(crate) turn: Option<Turn>,
@@ -87,21 +96,22 @@ impl Owner {
     pub(crate) fn work(&self) -> Option<&Work> {
         match &self.phase {
             Phase::AtWork(work) => Some(work),
-            Phase::Assigned | Phase::ReadCommit(_) | Phase::ReadState { .. } => None,
+            Phase::Assigned | Phase::ReadCommit(_) | Phase::Pinning | Phase::ReadState { .. } => None,
         }
     }
 
     pub(crate) fn work_mut(&mut self) -> Option<&mut Work> {
         match &mut self.phase {
             Phase::AtWork(work) => Some(work),
-            Phase::Assigned | Phase::ReadCommit(_) | Phase::ReadState { .. } => None,
+            Phase::Assigned | Phase::ReadCommit(_) | Phase::Pinning | Phase::ReadState { .. } => None,
         }
     }
 
     /// One step towards being at work.
     pub(crate) fn begin(&mut self, broker: &Broker, setting: Setting) -> Result<(), Refusal> {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Assigned) {
-            Phase::Assigned => Phase::ReadCommit(broker.commit.clone()),
+            Phase::Assigned | Phase::Pinning => Phase::ReadCommit(broker.commit.clone()),
+            Phase::ReadCommit(None) if setting.is_latest => Phase::Pinning,
             Phase::ReadCommit(commit) => read_state(broker, commit, setting.defect),
             Phase::ReadState { commit, found, highest_epoch, keys } => {
                 let work = start(self.id, broker, commit.as_ref(), &found, highest_epoch, keys, setting)?;
@@ -122,6 +132,10 @@ fn read_state(broker: &Broker, commit: Option<Commit>, defect: Defect) -> Phase 
     if defect == Defect::NoReadingOn && found.iter().any(|found| found.place.offset == from) {
         found.retain(|found| found.place.offset == from);
     }
+    let is_pin = commit.as_ref().is_some_and(|commit| commit.metadata == CommitPointer::Start.to_string());
+    if defect == Defect::TrustedPin && is_pin {
+        found.clear();
+    }
     let keys = broker.state.range(from..).map(|(_, (key, _))| (key.epoch, *key));
     let keys = keys.flat_map(|(epoch, key)| [(epoch, key), (epoch, Key { slot: key.slot.other(), ..key })]).collect();
     Phase::ReadState { commit, found, highest_epoch, keys }
@@ -135,7 +149,7 @@ fn start(
     found: &[Found],
     highest_epoch: Option<u64>,
     keys: Vec<(u64, Key)>,
-    Setting { defect, orders, .. }: Setting,
+    Setting { defect, is_latest, .. }: Setting,
 ) -> Result<Work, Refusal> {
     let logs = broker.dead_letter_logs();
     let decision = decide(&Question {
@@ -143,18 +157,27 @@ fn start(
         group_has_commits: commit.is_some(),
         found,
         highest_epoch,
-        log: Bounds { low: 0, high: orders },
+        log: Bounds { low: 0, high: broker.orders },
         dead_letters: &logs,
-        start_from: StartFrom::Earliest,
+        start_from: if is_latest { StartFrom::Latest } else { StartFrom::Earliest },
         reset: None,
     })?;
-    if let engine::recovery::Origin::FellBack { named, .. } = decision.origin
+    if let Origin::FellBack { named, .. } = decision.origin
         && defect == Defect::NoFallBack
     {
         return Err(Refusal::NamedMissing { place: named });
     }
     let policy = RetryPolicy::new(1, Duration::from_secs(1), 1.0, Duration::from_secs(1), 0.0).expect("in range");
     let limits = Limits { parked_bytes: 1 << 20, window: Limits::WINDOW };
+    let beginning = match decision.origin {
+        Origin::Fresh | Origin::Pinned => decision.start.to_string(),
+        Origin::Named
+        | Origin::Superseded { .. }
+        | Origin::FellBack { .. }
+        | Origin::Newest
+        | Origin::WithoutTotals
+        | Origin::Reset(_) => decision.snapshot.last_reset.clone(),
+    };
     let assignment = u32::try_from(owner).expect("few");
     let mut partition = Partition::restore(decision.snapshot, policy, limits, assignment, (Time::ZERO, 0));
     partition.note_end(decision.start);
@@ -170,7 +193,7 @@ fn start(
         turns: Turns::new(decision.epoch),
         marks: Marks::claimed(&decision.scan),
         litter: Litter::new(keys, decision.epoch, Time::ZERO, Duration::ZERO),
-        orders,
+        beginning,
         now: Time(1),
         turn: None,
         letters: BTreeSet::new(),
@@ -194,18 +217,19 @@ impl Work {
             }
         }
         snapshot.scan_marks = self.marks.in_snapshot();
+        snapshot.last_reset.clone_from(&self.beginning);
         self.since_cut = 0;
         self.turn = Some(turn);
         Some(Cut { turn, watermark: snapshot.watermark, bytes: snapshot.encode() })
     }
 
     /// A stored order whose turn has come or will come, else the next one of the topic.
-    pub(crate) fn has_order(&self) -> bool {
-        self.partition.next_due().is_some() || self.partition.position() < self.orders
+    pub(crate) fn has_order(&self, broker: &Broker) -> bool {
+        self.partition.next_due().is_some() || self.partition.position() < broker.orders
     }
 
     /// Takes an order, stored ones first, and tries it.
-    pub(crate) fn take(&mut self, answer: impl Fn(i64) -> Answer) {
+    pub(crate) fn take(&mut self, orders: i64, answer: impl Fn(i64) -> Answer) {
         self.since_cut += 1;
         if let Some(due) = self.partition.next_due() {
             self.now = self.now.max(due);
@@ -224,7 +248,7 @@ impl Work {
             return;
         }
         let offset = self.partition.position();
-        if offset >= self.orders {
+        if offset >= orders {
             return;
         }
         let lane = Lane::Shared(u64::from(offset % 3 == 2));
@@ -273,7 +297,12 @@ impl Work {
 
     /// What the cut would be: equal work, equal bytes.
     pub(crate) fn fingerprint(&self) -> Vec<u8> {
-        Snapshot { scan_marks: self.marks.in_snapshot(), ..self.partition.cut(self.now, 0) }.encode()
+        Snapshot {
+            scan_marks: self.marks.in_snapshot(),
+            last_reset: self.beginning.clone(),
+            ..self.partition.cut(self.now, 0)
+        }
+        .encode()
     }
 }
 

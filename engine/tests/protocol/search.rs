@@ -29,7 +29,8 @@ impl World {
         if let Some(assigned) = self.broker.assigned {
             let slot = (0..SLOTS).find(|slot| self.owner(*slot).is_some_and(|owner| owner.id == assigned));
             return match slot {
-                Some(slot) => self.can_step(slot).then_some(Action::Step(slot)),
+                Some(slot) if self.can_step(slot) => Some(Action::Step(slot)),
+                Some(_) => (self.broker.orders < self.setting.orders).then_some(Action::Produce),
                 None => Some(Action::Notice),
             };
         }
@@ -44,13 +45,15 @@ impl World {
         Some(turns.clone().find(is_free).map(Action::Assign).or(join).unwrap_or(last_resort))
     }
 
-    /// What may happen at any time as a consequence of what went wrong: late messages arrive, zombies go on.
+    /// What may happen at any time as a consequence of what went wrong: late messages arrive, zombies go on; and new
+    /// orders come.
     pub(crate) fn lagging(&self) -> Vec<Action> {
         let late = (0..self.network.len()).filter(|place| self.network[*place].is_late).map(Action::Land);
         let is_zombie = |slot: &usize| {
             self.owner(*slot).is_some_and(|owner| self.broker.assigned != Some(owner.id)) && self.can_step(*slot)
         };
-        late.chain((0..SLOTS).filter(is_zombie).map(Action::Step)).collect()
+        let produce = (self.broker.orders < self.setting.orders).then_some(Action::Produce);
+        late.chain((0..SLOTS).filter(is_zombie).map(Action::Step)).chain(produce).collect()
     }
 
     /// What can go wrong, or otherwise, now.
@@ -96,7 +99,7 @@ impl World {
         if work.turns.to_repeat().is_some() {
             actions.extend([Action::Repeat(slot), Action::Sweep(slot)]);
         }
-        if work.may_admit() && work.has_order() && self.setting.is_fickle {
+        if work.may_admit() && work.has_order(&self.broker) && self.setting.is_fickle {
             actions.extend([Answer::Done, Answer::Later, Answer::Never].map(|answer| Action::Take(slot, answer)));
         }
     }

@@ -14,7 +14,7 @@ use super::{
     broker::{Broker, Key, Value},
     happening::{Action, Answer, Setting},
     ledger::Ledger,
-    owner::{Cut, Owner},
+    owner::{Cut, Owner, Phase},
 };
 
 /// Processes at a time.
@@ -61,7 +61,7 @@ impl World {
     pub(crate) fn new(setting: Setting) -> Self {
         Self {
             setting,
-            broker: Broker::default(),
+            broker: Broker::new(if setting.is_latest { 1 } else { setting.orders }),
             network: Vec::new(),
             processes: [None, None],
             ledger: Ledger::default(),
@@ -97,6 +97,7 @@ impl World {
     /// Lets it happen. What cannot happen changes nothing.
     pub(crate) fn apply(&mut self, action: Action) {
         match action {
+            Action::Produce => self.broker.orders += i64::from(self.broker.orders < self.setting.orders),
             Action::Join(slot) => self.join(slot),
             Action::Crash(slot) => self.crash(slot),
             Action::Notice => self.bury_the_dead(),
@@ -170,8 +171,13 @@ impl World {
         let setting = self.setting;
         let Some(owner) = self.processes[slot].as_mut().and_then(|process| process.owner.as_mut()) else { return };
         let Some(work) = owner.work() else {
+            let (id, member) = (owner.id, owner.member);
             if let Err(refusal) = owner.begin(&self.broker, setting) {
                 self.ledger.violation(|| format!("refused: {refusal}"));
+            }
+            if matches!(owner.phase, Phase::Pinning) {
+                let pin = NamedCommit { offset: self.broker.orders, pointer: CommitPointer::Start };
+                self.send(id, member, Content::Commit(pin));
             }
             return;
         };
@@ -185,7 +191,7 @@ impl World {
             self.checkpoint(slot);
         } else if let Some(offset) = work.letters.first().copied() {
             self.write_letter(slot, offset);
-        } else if work.has_order() {
+        } else if work.has_order(&self.broker) {
             self.take(slot, None);
         } else if work.since_cut > 0 || work.named().is_none() {
             self.checkpoint(slot);
@@ -195,17 +201,18 @@ impl World {
     /// Whether a step would change anything.
     pub(crate) fn can_step(&self, slot: usize) -> bool {
         let Some(owner) = self.owner(slot) else { return false };
-        let Some(work) = owner.work() else { return true };
         let waits = self.network.iter().any(|message| message.owner == owner.id && !message.is_late);
-        let open = !work.letters.is_empty() || work.has_order() || work.since_cut > 0 || owner.is_leaving;
+        let Some(work) = owner.work() else { return !waits };
+        let open = !work.letters.is_empty() || work.has_order(&self.broker) || work.since_cut > 0 || owner.is_leaving;
         !waits && (open || !work.may_admit() || work.turns.is_uncertain() || work.turns.named().is_none())
     }
 
     fn take(&mut self, slot: usize, answer: Option<Answer>) {
         self.tries += 1;
         let answer = answer.or_else(|| self.random_answer());
+        let orders = self.broker.orders;
         let Some(work) = self.owner_mut(slot).and_then(Owner::work_mut).filter(|work| work.may_admit()) else { return };
-        work.take(|offset| match (Self::usual_answer(offset), answer) {
+        work.take(orders, |offset| match (Self::usual_answer(offset), answer) {
             (Answer::Nothing, _) => Answer::Nothing,
             (_, Some(answer)) => answer,
             (usual, None) => usual,
@@ -278,7 +285,7 @@ impl World {
                 };
                 self.forget_overtaken(message.owner, place);
                 let checksum = Snapshot::checksum(&bytes).expect("it was written whole");
-                self.ledger.note_snapshot(&bytes, self.setting);
+                self.ledger.note_snapshot(&bytes);
                 let offset = self.broker.write_state(key, Value::Head { sequence, bytes, chunks });
                 let place = Place { partition: 0, offset };
                 self.snapshot_answered(
@@ -353,8 +360,10 @@ impl World {
     fn check_commit(&mut self, commit: NamedCommit) {
         let CommitPointer::Snapshot { offset, .. } = commit.pointer else { return };
         if let Some((_, Value::Head { bytes, .. })) = self.broker.state.get(&offset) {
-            let watermark = Snapshot::decode(bytes).map(|snapshot| snapshot.watermark);
-            self.ledger.law(watermark == Ok(commit.offset), || format!("{commit:?} names {watermark:?}"));
+            let snapshot = Snapshot::decode(bytes).expect("it was written whole");
+            let watermark = snapshot.watermark;
+            self.ledger.beginning.get_or_insert(snapshot.last_reset);
+            self.ledger.law(watermark == commit.offset, || format!("{commit:?} names {watermark:?}"));
         }
     }
 
