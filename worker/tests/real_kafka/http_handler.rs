@@ -62,8 +62,15 @@ fn an_outage_of_the_service_makes_no_dead_letters_and_ends_by_itself() {
 
     service.stop();
     consumer.process.wait_for_line("intake stopped: at least half of the calls");
-    let (code, waits_for) = process::get(&consumer.process.admin_address(), "/readyz");
-    assert_eq!((code, waits_for.contains("http handler: intake stopped")), (503, true), "{waits_for}");
+    let readiness = || process::get(&consumer.process.admin_address(), "/readyz");
+    wait::until(
+        "/readyz to say so",
+        || readiness().1,
+        || {
+            let (code, waits_for) = readiness();
+            (code == 503 && waits_for.contains("http handler: intake stopped")).then_some(())
+        },
+    );
     // Five rounds of probes: longer than all retries of an order together.
     wait_for_metric(&consumer, "handler_calls_total{result=\"transient\"}", 50.0 + 15.0);
     let before = service.calls().len();
@@ -124,13 +131,14 @@ fn a_service_that_hangs_does_not_cost_the_group_its_member() {
         "12s",
         "--client-config",
         "max.poll.interval.ms=10000",
-        "--until-idle",
-        "300ms",
+        "--client-config",
+        "session.timeout.ms=6000",
     ]);
     wait_for_metric(&consumer, "handler_calls_total{result=\"transient\"}", 20.0);
     assert_eq!(metric(&consumer, "rebalances_total{kind=\"lost\"}"), 0.0);
     assert_eq!(metric(&consumer, "rebalances_total{kind=\"assign\"}"), 1.0);
-    let (_, report) = consumer.done();
+    consumer.wait_for_records(19);
+    let (_, report) = consumer.stop();
     assert_eq!(report["consumed"]["succeeded"], 20);
     assert_eq!(service.calls().len(), 40);
 }
