@@ -6,7 +6,7 @@ use crate::{
     broker::Broker,
     orders::{self, Made},
     pipeline::Pipeline,
-    process::Process,
+    process::{self, Process},
     topic, wait,
 };
 
@@ -67,7 +67,9 @@ fn a_stop_with_parked_orders_keeps_their_tries_for_the_next_run() {
     second.wait_for_status("what was parked to be parked again", |status| {
         (status["parked"] == failing && status["totals"]["records"] == 200 - failing).then_some(())
     });
-    // A retry of the first run is due before any that the second would have begun itself.
+    let (_, metrics) = process::get(&second.process.admin_address(), "/metrics");
+    let tried = metrics.lines().filter(|line| line.starts_with("orderpipeline_consumer_retries_total{"));
+    assert!(tried.into_iter().all(|line| line.ends_with(" 0")), "none was tried from the start: {metrics}");
     second.wait_for_records(200 - failing as u64);
     second.process.crash();
     assert_eq!(second.process.wait().signal, Some(9));
