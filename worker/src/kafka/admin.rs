@@ -95,7 +95,9 @@ impl Admin {
         let mut attempt = FIRST_ATTEMPT;
         loop {
             let left = end.since(self.clock.now());
-            let Err(error) = self.asker.fetch_metadata(Some(topic), left.min(attempt)) else { return Ok(()) };
+            // Less than a millisecond is no time for librdkafka: it would be asked hundreds of times in the last one.
+            let within = left.min(attempt).max(ASK_AGAIN_AFTER);
+            let Err(error) = self.asker.fetch_metadata(Some(topic), within) else { return Ok(()) };
             topic::serve(&self.asker);
             if let Some(trouble) = self.asker.context().lasting_trouble() {
                 return NotLetInSnafu { words: trouble.words, kind: trouble.kind }.fail();
@@ -107,7 +109,7 @@ impl Admin {
                 return UnreachableSnafu { addresses, waited, trouble, kind }.fail();
             }
             self.renew_login();
-            attempt *= 2;
+            attempt = attempt.saturating_mul(2);
         }
     }
 
