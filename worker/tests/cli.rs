@@ -4,15 +4,20 @@
 //! needs a broker.
 
 use std::process::Command;
+use std::time::Duration;
+
+/// A check that is gone must not leave a consumer behind that waits for its broker for ever.
+const HANGS_AFTER: Duration = Duration::from_secs(30);
 
 #[test]
 fn bad_input_is_refused_with_what_to_do() {
-    trycmd::TestCases::new().default_bin_name("worker").case("tests/cli/*.trycmd");
+    trycmd::TestCases::new().default_bin_name("worker").timeout(HANGS_AFTER).case("tests/cli/*.trycmd");
 }
 
 /// What the worker says, with exit code 2, to a command line with environment variables of its own.
 fn refusal(environment: &[(&str, &str)], arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
+    let mut command = Command::new("timeout");
+    command.arg(HANGS_AFTER.as_secs().to_string()).arg(env!("CARGO_BIN_EXE_worker"));
     command.args(arguments).envs(environment.iter().copied()).current_dir(env!("CARGO_MANIFEST_DIR"));
     let output = command.output().expect("the worker starts");
     assert_eq!(output.status.code(), Some(2), "{output:?}");

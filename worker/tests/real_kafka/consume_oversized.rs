@@ -95,11 +95,22 @@ fn a_topic_that_takes_no_dead_letter_at_all_stops_intake_and_says_what_to_raise(
         (code == 503 && words.contains("max.message.bytes") && words.contains(&pipeline.dead_letters)).then_some(())
     });
     assert!(pipeline.dead().is_empty());
+    pipeline.fill(&orders::made("tiny", 10));
+    let status = consumer
+        .wait_for_status("the lag to grow", |status| (status["lag"].as_u64() >= Some(11)).then(|| status.clone()));
+    assert_eq!(status["totals"]["succeeded"], 0, "intake went on");
+    // Whole, with short headers, as a pointer, its origin alone, and that once more: by then it would be said again.
+    let failures = || {
+        let series = "orderpipeline_consumer_dead_letter_write_failures_total";
+        process::metric(&consumer.process.admin_address(), series)
+    };
+    wait::until("five refusals", || format!("{:?}", failures()), || failures().filter(|count| *count >= 5.0));
 
     topic::change_setting(pipeline.broker, &pipeline.dead_letters, "max.message.bytes", LIMIT);
     wait::until("readiness", seen, || (readiness(&consumer).0 == 200).then_some(()));
     let (ended, report) = consumer.stop();
     assert_eq!(report["consumed"]["deadLettered"], 1);
+    assert_eq!(report["consumed"]["succeeded"], 10);
     assert_eq!(pipeline.dead().len(), 1);
     assert_eq!(ended.stderr.matches("max.message.bytes").count(), 1, "said once: {}", ended.stderr);
 }

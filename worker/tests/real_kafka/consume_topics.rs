@@ -47,7 +47,9 @@ fn a_dead_letter_topic_that_goes_away_stops_intake_until_it_is_back() {
     consumer.wait_for_status("it to be stuck", |status| (status["processing"] == "Stuck").then_some(()));
     let stuck_at = pipeline.committed();
     pipeline.fill(&made[20..]);
-    consumer.wait_for_status("the lag to grow", |status| (status["lag"].as_u64() >= Some(20)).then_some(()));
+    let status = consumer
+        .wait_for_status("the lag to grow", |status| (status["lag"].as_u64() >= Some(20)).then(|| status.clone()));
+    assert!(status["assignment"][0]["unresolved"].as_u64() <= Some(10), "intake went on: {status}");
     assert_eq!(pipeline.committed(), stuck_at);
     assert_eq!(topic::partition_count(pipeline.broker, &pipeline.dead_letters), None, "nobody made it");
 

@@ -89,8 +89,12 @@ fn a_process_is_seen_from_its_edges() {
 
 #[test]
 fn the_worker_can_be_started() {
-    let ended = Process::worker(&["--help"]).wait();
-    assert_eq!(ended.signal, None, "{ended:?}");
+    let ended = Process::worker(&["--version"]).wait();
+    assert_eq!((ended.code, ended.signal), (Some(0), None), "{ended:?}");
+    assert_eq!((ended.stdout, ended.stderr), (format!("worker {}", env!("CARGO_PKG_VERSION")), String::new()));
+    let ended = Process::worker(&["consume", "--max-retries", "many"]).wait();
+    assert_eq!((ended.code, ended.signal), (Some(2), None), "{ended:?}");
+    assert!(ended.stdout.is_empty() && ended.stderr.contains("'many' for '--max-retries <N>'"), "{ended:?}");
 }
 
 #[test]
