@@ -59,7 +59,8 @@ enum Step {
 }
 
 /// The turns of one owner in one assignment of one partition. An owner id is never used again, not even by the same
-/// process for the next assignment, and all that an owner writes goes through one producer.
+/// process for the next assignment. A write that was given up may land later all the same, even after its successor
+/// in the slot.
 #[derive(Clone, Debug, Hash)]
 pub struct Turns {
     epoch: u64,

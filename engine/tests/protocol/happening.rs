@@ -34,6 +34,9 @@ pub(crate) struct Setting {
     /// The group starts with the next records; the first is there before it.
     pub(crate) is_latest: bool,
     pub(crate) defect: Defect,
+    /// A producer that is made anew while the old one's last request is still on its way: an owner's snapshots may land
+    /// in another order.
+    pub(crate) is_unordered: bool,
     /// Snapshots are written as a chunk and a head.
     pub(crate) in_chunks: bool,
     /// The answers of the handler may differ from one try to the next.

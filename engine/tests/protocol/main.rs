@@ -109,7 +109,15 @@ fn run(setting: Setting, history: &History) -> (Vec<Action>, Option<String>) {
 
 /// The protocol as it is, with a topic so short that everything can be tried.
 fn setting(is_fickle: bool) -> Setting {
-    Setting { defect: Defect::None, orders: 2, is_latest: false, in_chunks: false, is_fickle, seed: 0 }
+    Setting {
+        defect: Defect::None,
+        orders: 2,
+        is_latest: false,
+        is_unordered: false,
+        in_chunks: false,
+        is_fickle,
+        seed: 0,
+    }
 }
 
 /// `PROPTEST_CASES` says how thorough all of this is; 1 at its default of 256.
@@ -123,8 +131,8 @@ proptest! {
     })]
 
     #[test]
-    fn every_order_counts_once_in_random_histories(history in histories(), is_fickle: bool, in_chunks: bool, is_latest: bool) {
-        let (happened, violation) = run(Setting { in_chunks, is_latest, ..setting(is_fickle) }, &history);
+    fn every_order_counts_once_in_random_histories(history in histories(), is_fickle: bool, in_chunks: bool, is_latest: bool, is_unordered: bool) {
+        let (happened, violation) = run(Setting { in_chunks, is_latest, is_unordered, ..setting(is_fickle) }, &history);
         prop_assert!(violation.is_none(), "{}\n{:#?}", violation.expect("there is one"), happened);
     }
 }
@@ -136,7 +144,7 @@ fn every_order_counts_once_in_all_histories_with_few_disturbances() {
     let themes = Theme::ALL.map(|theme| (theme.kinds(), 2 + more));
     for (kinds, disturbances) in themes.into_iter().chain([(u32::MAX, 1 + more)]) {
         for (is_fickle, is_latest) in [(false, true), (true, false)] {
-            let setting = Setting { is_latest, ..setting(is_fickle) };
+            let setting = Setting { is_latest, is_unordered: true, ..setting(is_fickle) };
             let searched = search(setting, kinds, disturbances, usize::MAX);
             println!("{disturbances} of {kinds:b}: {} situations", searched.situations);
             assert!(searched.hole.is_none(), "{:#?}", searched.hole);

@@ -283,7 +283,9 @@ impl World {
                 } else {
                     Vec::new()
                 };
-                self.forget_overtaken(message.owner, place);
+                if !self.setting.is_unordered {
+                    self.forget_overtaken(message.owner, place);
+                }
                 let checksum = Snapshot::checksum(&bytes).expect("it was written whole");
                 self.ledger.note_snapshot(&bytes);
                 let offset = self.broker.write_state(key, Value::Head { sequence, bytes, chunks });
