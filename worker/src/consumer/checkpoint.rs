@@ -201,6 +201,7 @@ impl ConsumerLoop<'_> {
     pub(super) fn note_committed(&mut self, answered: &Answered) {
         self.checkpoints.on_the_way.take_if(|(number, _)| *number == answered.number);
         let now = self.desk.moment().now;
+        let mut refused = None;
         for (number, answer) in &answered.partitions {
             let Some(partition) = self.partitions.iter_mut().find(|partition| partition.number == *number) else {
                 continue;
@@ -222,14 +223,16 @@ impl ConsumerLoop<'_> {
                     self.desk.watch.note_commit(Ok(()), now);
                 }
                 Err(ErrorCode::NoOffset) => {}
-                Err(code) => {
-                    if let Some(ledger) = &mut partition.ledger {
-                        ledger.not_taken(answered.number);
-                    }
-                    self.checkpoints.not_before = now + REPEAT_AFTER;
-                    self.desk.watch.note_commit(Err(&code.to_string()), now);
-                }
+                Err(code) => refused = Some(code),
             }
+        }
+        // Whatever the answer did not name was not taken either.
+        let ledgers = self.partitions.iter_mut().filter_map(|partition| partition.ledger.as_mut());
+        ledgers.for_each(|ledger| ledger.not_taken(answered.number));
+        // What is wrong with one partition's commit is wrong with all: said once.
+        if let Some(code) = refused {
+            self.checkpoints.not_before = now + REPEAT_AFTER;
+            self.desk.watch.note_commit(Err(&code.to_string()), now);
         }
     }
 
