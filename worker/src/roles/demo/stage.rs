@@ -50,9 +50,7 @@ impl Stage {
             broker.make_topic(&common.topics.state, STATE_PARTITIONS).context(BrokerSnafu)?;
             (common, Some(broker))
         } else {
-            let common = own_names(&config.common, context.clock.wall_milliseconds());
-            make_topics(&common, context).context(TopicsSnafu)?;
-            (common, None)
+            (make_topics(&config.common, context).context(TopicsSnafu)?, None)
         };
         Ok(Self {
             produce: produce(config, &common),
@@ -111,20 +109,25 @@ fn own_names(common: &Common, wall_milliseconds: i64) -> Common {
     Common { topics, group_id: own(&common.group_id), ..common.clone() }
 }
 
-fn make_topics(common: &Common, context: &RoleContext) -> Result<(), crate::kafka::admin::Error> {
-    let admin = Admin::connect(&common.kafka, &common.topics.orders, context.clock)?;
+/// Makes the demo's topics. Whoever makes the orders topic owns the name: of two demos that begin in one millisecond the
+/// other takes the next.
+fn make_topics(common: &Common, context: &RoleContext) -> Result<Common, crate::kafka::admin::Error> {
+    let mut time = context.clock.wall_milliseconds();
+    let mut own = own_names(common, time);
+    let admin = Admin::connect(&common.kafka, &own.topics.orders, context.clock)?;
+    let make = |name: &str, partitions, settings| {
+        let is_made = admin.create(&Made { name, partitions, replication: None, settings })?;
+        admin.wait_for(name, partitions).map(|_| is_made)
+    };
+    while !make(&own.topics.orders, PARTITIONS, Vec::new())? {
+        time += 1;
+        own = own_names(common, time);
+    }
+    make(&own.topics.dead_letter, DEAD_LETTER_PARTITIONS, Vec::new())?;
     let state = state_settings();
     let state = state.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-    let topics = [
-        (&common.topics.orders, PARTITIONS, Vec::new()),
-        (&common.topics.dead_letter, DEAD_LETTER_PARTITIONS, Vec::new()),
-        (&common.topics.state, STATE_PARTITIONS, state),
-    ];
-    for (name, partitions, settings) in topics {
-        admin.create(&Made { name, partitions, replication: None, settings })?;
-        admin.wait_for(name, partitions)?;
-    }
-    Ok(())
+    make(&own.topics.state, STATE_PARTITIONS, state)?;
+    Ok(own)
 }
 
 fn produce(config: &Demo, common: &Common) -> Produce {
