@@ -3,8 +3,8 @@
 # Deliberately no access rules: who is let in may do all, unless an authorizer is set (--set authorizer.class.name=…).
 #
 # port  listener  protocol        who is let in
-#   +2  SASL      sasl-plaintext  by PLAIN alice / alice-secret and carol / carol-secret, by SCRAM-SHA-256 and -512
-#                                 bob / bob-secret and dave / dave-secret
+#   +2  SASL      sasl-plaintext  by PLAIN alice, carol and erin, by SCRAM-SHA-256 and -512 bob and dave; each has the
+#                                 password NAME-secret
 #   +3  TLS       tls             everybody
 #   +4  SASLTLS   sasl-tls        as SASL
 #   +5  MUTUAL    tls             who shows a certificate that the authority signed; its subject is the user
@@ -50,7 +50,7 @@ make_certificates() {
 
 # The server properties of the secure listeners, at ports $1 + 2 to $1 + 6.
 secure_properties() {
-  local plain='org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="alice-secret" user_carol="carol-secret";'
+  local plain='org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="alice-secret" user_carol="carol-secret" user_erin="erin-secret";'
   local scram='org.apache.kafka.common.security.scram.ScramLoginModule required;'
   local listener all='' port=$1
   for listener in SASL TLS SASLTLS MUTUAL EXPIRED; do

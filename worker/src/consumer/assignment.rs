@@ -249,6 +249,14 @@ impl ConsumerLoop<'_> {
     /// The group takes these partitions back: what is resolved is kept for the next owner, the rest is its own.
     pub(super) fn note_revoked(&mut self, numbers: &[i32], lost: bool) -> Result<(), Error> {
         self.desk.watch.note_rebalance(if lost { "lost" } else { "revoke" }, numbers);
+        let started = self.part_with(numbers, lost);
+        self.source.give_back(&started).context(ReadSnafu { topic: self.topic() })?;
+        self.share_out();
+        Ok(())
+    }
+
+    /// Keeps what is resolved of these partitions, and forgets them; answers which had been started.
+    pub(super) fn part_with(&mut self, numbers: &[i32], lost: bool) -> Vec<i32> {
         let deadline = self.desk.moment().now + LONGEST;
         // What had not been started yet is not librdkafka's to take back.
         let started: Vec<i32> = self.numbers().into_iter().filter(|number| numbers.contains(number)).collect();
@@ -264,9 +272,7 @@ impl ConsumerLoop<'_> {
             }
         }
         self.retire(&started);
-        self.source.give_back(&started).context(ReadSnafu { topic: self.topic() })?;
-        self.share_out();
-        Ok(())
+        started
     }
 
     /// Forgets partitions, keeping what they add to this process's report.

@@ -14,6 +14,7 @@ use super::assigned::Assigned;
 use super::consumer_loop::ConsumerLoop;
 use super::ledger::Ledger;
 use crate::kafka::ErrorCode;
+use crate::kafka::delivery::Refusal;
 use crate::kafka::source::{self, Answered, Commit};
 use crate::roles::chain;
 
@@ -49,6 +50,11 @@ impl Checkpoints {
     /// One checkpoint each `interval`, the first an interval after `now`.
     pub(crate) fn new(interval: Duration, now: Time) -> Self {
         Self { interval, due: now + interval, on_the_way: None, sent: 0, waiting_since: None, not_before: now }
+    }
+
+    /// The client that sent the commit on its way is gone: there will be no answer.
+    pub(super) fn forget_sent(&mut self) {
+        self.on_the_way = None;
     }
 
     fn is_due(&mut self, now: Time) -> bool {
@@ -132,6 +138,15 @@ impl ConsumerLoop<'_> {
 
     /// Takes the answers to records in the state topic.
     fn take_written(&mut self) {
+        let before = self.state_trouble();
+        self.take_answers();
+        match self.state_trouble() {
+            Some(words) if before.as_ref() != Some(&words) => tracing::error!(target: "kafka", "{words}"),
+            _ => {}
+        }
+    }
+
+    fn take_answers(&mut self) {
         let Some(durable) = &self.durable else { return };
         while let Some(delivered) = durable.answer() {
             let token = delivered.token;
@@ -140,7 +155,7 @@ impl ConsumerLoop<'_> {
             };
             let ledger = self.partitions.iter_mut().find(its).and_then(|partition| partition.ledger.as_mut());
             let Some(ledger) = ledger else { continue };
-            if let Err(refusal) = &delivered.result {
+            if let Err(refusal @ Refusal::Passing(_)) = &delivered.result {
                 tracing::warn!(target: "kafka", partition = token.partition, ?refusal, "a snapshot was not written; writing a new one");
             }
             if let Some(head) = ledger.written(token, delivered.result) {

@@ -21,7 +21,11 @@ use super::durable::Durable;
 use super::progress::Progress;
 use super::watch::{Handled, Sold};
 use super::{Error, ReadSnafu};
+use crate::config::Common;
+use crate::kafka::ErrorCode;
 use crate::kafka::delivery::Refusal;
+use crate::kafka::renewal::Renewal;
+use crate::kafka::rights::{Operation, Resource, grant};
 use crate::kafka::source::{Event, Source};
 
 /// The longest rest, and the longest time between two looks at the group.
@@ -78,6 +82,7 @@ pub(crate) struct ConsumerLoop<'c> {
     publish_at: Time,
     /// What is wrong with the topic, since the last record.
     pub(super) trouble: Option<String>,
+    pub(super) renewal: Renewal,
     pub(super) idle_since: Option<Time>,
     pub(super) draining_since: Option<Time>,
     /// How many records the flood guard knows to have ended well, and to have been given up.
@@ -96,6 +101,7 @@ impl<'c> ConsumerLoop<'c> {
         let Around { progress, shutdown, ready } = around;
         let now = desk.moment().now;
         let checkpoints = Checkpoints::new(desk.config.checkpoint_interval, now);
+        let renewal = Renewal::of(&desk.config.common.kafka, now);
         Self {
             desk,
             source,
@@ -112,6 +118,7 @@ impl<'c> ConsumerLoop<'c> {
             shown: Vec::new(),
             serve_at: now,
             publish_at: now,
+            renewal,
             idle_since: None,
             draining_since: None,
             trouble: None,
@@ -175,10 +182,12 @@ impl<'c> ConsumerLoop<'c> {
                 Event::Assigned(numbers) => self.note_assigned(numbers, now),
                 Event::Revoked { partitions, lost } => self.note_revoked(&partitions, lost)?,
                 Event::Committed(answered) => self.note_committed(&answered),
-                Event::Trouble(words) | Event::Forbidden(words) => self.note_trouble(words),
+                Event::Trouble(words) => self.note_trouble(words),
+                Event::Forbidden(words) => self.note_forbidden(words)?,
             }
         }
         self.start_arriving(now)?;
+        self.renew()?;
         self.note_ends();
         Ok(())
     }
@@ -195,7 +204,7 @@ impl<'c> ConsumerLoop<'c> {
     }
 
     /// Something about the topic that the client does not mend; said once, and `/readyz` tells until records come again.
-    fn note_trouble(&mut self, words: String) {
+    pub(super) fn note_trouble(&mut self, words: String) {
         if self.trouble.as_ref() != Some(&words) {
             tracing::warn!(target: "kafka", topic = self.topic(), "{words}");
             self.trouble = Some(words);
@@ -258,6 +267,10 @@ impl<'c> ConsumerLoop<'c> {
         let refused = self.partitions.iter().find_map(|partition| partition.ledger.as_ref()?.refused());
         let why = match refused? {
             Refusal::Passing(_) => return None,
+            Refusal::NotAllowed(ErrorCode::TopicAuthorizationFailed) => {
+                let Common { kafka, topics, .. } = &self.desk.config.common;
+                grant(kafka, Operation::Write, Resource::Topic(&topics.state))
+            }
             Refusal::NotAllowed(code) => code.to_string(),
             Refusal::TooLarge => "it takes no record of 512 KiB; raise its max.message.bytes".to_owned(),
         };

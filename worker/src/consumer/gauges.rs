@@ -25,8 +25,8 @@ pub(crate) struct Gauges {
     pub(crate) flood: BreakerState,
     /// The state of the breaker; `None` for a handler without one.
     pub(crate) breaker: Option<BreakerState>,
-    /// Why intake is stopped, while the breaker is not closed.
-    pub(crate) outage: Option<String>,
+    /// What keeps orders from being resolved until somebody mends it.
+    pub(crate) blocked: Option<String>,
     /// Orders that are with the service behind the handler.
     pub(crate) in_flight: usize,
 }

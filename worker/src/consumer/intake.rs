@@ -30,6 +30,8 @@ pub(crate) enum Step {
     Taken,
     /// It was taken and handled, and its line is to be shown.
     Shown(Sold),
+    /// The topic is closed to us: no record.
+    Forbidden,
     /// There is no room for it: leave it where it is.
     NoRoom,
 }
@@ -69,6 +71,11 @@ impl ConsumerLoop<'_> {
                 Step::Shown(sold) => {
                     self.partitions[index].reader.advance();
                     self.desk.watch.show(&sold, &self.partitions);
+                }
+                Step::Forbidden => {
+                    self.partitions[index].reader.advance();
+                    self.note_forbidden(self.source.may_not_read())?;
+                    break;
                 }
                 Step::NoRoom => {
                     self.partitions[index].is_full = true;
@@ -152,12 +159,12 @@ impl Desk<'_> {
         match code {
             ErrorCode::AutoOffsetReset
             | ErrorCode::OffsetOutOfRange
-            | ErrorCode::TopicAuthorizationFailed
             | ErrorCode::UnknownPartition
             | ErrorCode::UnknownTopicOrPartition => {
                 PartitionStoppedSnafu { topic: &self.config.common.topics.orders, partition: number, offset, words }
                     .fail()
             }
+            ErrorCode::TopicAuthorizationFailed => Ok(Step::Forbidden),
             _ => {
                 tracing::warn!(target: "kafka", partition = number, "reading: {words}; trying again");
                 Ok(Step::Taken)

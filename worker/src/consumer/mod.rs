@@ -22,6 +22,7 @@ mod ledger;
 mod moment;
 mod progress;
 mod protection;
+mod renewal;
 mod span;
 mod status;
 mod stored;
@@ -136,6 +137,12 @@ pub(crate) enum Error {
     Handler {
         /// Why.
         source: http::Error,
+    },
+    /// A right is missing.
+    #[snafu(display("{words}"))]
+    Forbidden {
+        /// Which, and how to get it.
+        words: String,
     },
     /// A partition cannot be read any more.
     #[snafu(display("cannot go on reading partition {partition} of topic {topic} at offset {offset}: {words}"))]

@@ -64,24 +64,29 @@ impl ConsumerLoop<'_> {
         if self.draining_since.is_some() {
             return;
         }
-        let waits_for = if let Some(code) = self.desk.graveyard.refused() {
-            Some(self.desk.graveyard.remedy(code))
-        } else if self.is_flooded() {
+        // A member may be left without partitions for good; trouble tells that it is not that.
+        let trouble = self.source.trouble().filter(|_| self.partitions.is_empty());
+        let is_new = self.partitions.is_empty() && self.assignments == 0;
+        let waits_for = if self.is_flooded() {
             Some(TOO_MANY.to_owned())
-        } else if self.partitions.is_empty() && self.assignments == 0 {
-            let trouble = self.source.trouble().map(|words| format!(": {words}")).unwrap_or_default();
-            Some(format!("kafka: waiting for partitions{trouble}"))
+        } else if let Some(words) = self.blocked() {
+            Some(words)
+        } else if let Some(words) = trouble {
+            Some(format!("kafka: waiting for partitions: {words}"))
         } else {
-            let outage = self.desk.calls.as_ref().and_then(Calls::trouble);
-            outage
-                .map(|words| format!("http handler: {words}"))
-                .or_else(|| self.state_trouble())
-                .or_else(|| self.trouble.clone())
+            is_new.then(|| "kafka: waiting for partitions".to_owned())
         };
         match waits_for {
             Some(words) => self.ready.wait_for(words),
             None => self.ready.set_ready(),
         }
+    }
+
+    /// What keeps orders from being resolved until somebody mends it.
+    fn blocked(&self) -> Option<String> {
+        let refused = self.desk.graveyard.refused().map(|code| self.desk.graveyard.remedy(code));
+        let outage = || self.desk.calls.as_ref().and_then(Calls::trouble).map(|words| format!("http handler: {words}"));
+        refused.or_else(outage).or_else(|| self.state_trouble()).or_else(|| self.trouble.clone())
     }
 
     /// What gauges and `/status` are made of besides the engines.
@@ -93,7 +98,7 @@ impl ConsumerLoop<'_> {
             refused: self.desk.graveyard.refused(),
             flood: self.desk.flood.state(),
             breaker: calls.map(Calls::state),
-            outage: calls.and_then(Calls::trouble),
+            blocked: self.blocked(),
             in_flight: calls.map_or(0, Calls::under_way),
         }
     }

@@ -70,12 +70,7 @@ fn processing(partitions: &[Assigned], gauges: &Gauges) -> (Processing, String) 
         let message = "too many orders became dead letters and intake has stopped; look at their reasons, then restart";
         return (Processing::DeadLetterFlood, message.to_owned());
     }
-    if let Some(code) = gauges.refused {
-        let message =
-            format!("dead letters cannot be written ({code}); check the dead-letter topic and the rights to it");
-        return (Processing::Stuck, message);
-    }
-    if let Some(words) = &gauges.outage {
+    if let Some(words) = &gauges.blocked {
         return (Processing::Stuck, words.clone());
     }
     let state = if partitions.is_empty() {

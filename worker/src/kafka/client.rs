@@ -134,6 +134,8 @@ pub(crate) struct ClientLog {
 #[derive(Default)]
 struct Seen {
     trouble: Option<(Trouble, Instant)>,
+    /// The group was refused to us.
+    is_group_closed: bool,
     is_being_diagnosed: bool,
 }
 
@@ -186,6 +188,11 @@ impl ClientLog {
         let seen = self.seen();
         let recent = seen.trouble.as_ref().filter(|(_, at)| now.duration_since(*at) < FORGET_AFTER);
         recent.map(|(trouble, _)| trouble.clone())
+    }
+
+    /// Whether the group was refused to us: a question to its coordinator then ends without an answer.
+    pub(crate) fn is_group_closed(&self) -> bool {
+        self.seen().is_group_closed
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
@@ -248,6 +255,8 @@ impl ClientContext for ClientLog {
         // Whoever asked for it hears of the missing right, and names it.
         let told_by_others = [RDKafkaErrorCode::TopicAuthorizationFailed, RDKafkaErrorCode::GroupAuthorizationFailed];
         if error.rdkafka_error_code().is_some_and(|code| told_by_others.contains(&code)) {
+            self.seen().is_group_closed |=
+                error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed);
             tracing::debug!(target: "kafka", "{reason}");
             return;
         }

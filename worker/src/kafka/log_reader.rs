@@ -12,10 +12,11 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
-use snafu::{OptionExt, ResultExt, Snafu, ensure};
+use snafu::{IntoError, OptionExt, ResultExt, Snafu, ensure};
 
 use super::client::{self, ClientLog};
 use super::ffi::{Entry, PartitionReader};
+use super::rights::{Operation, Resource, grant};
 use super::source::{Bounds, Committed};
 use super::topic;
 use crate::clock::Clock;
@@ -78,10 +79,14 @@ pub(crate) enum Error {
         #[snafu(source(from(KafkaError, Box::new)))]
         source: Box<KafkaError>,
     },
-    /// It is not there, or closed to us.
-    #[snafu(display(
-        "cannot read topic {topic}: {code}; it has to be there, and this user needs the ACLs DESCRIBE and READ on it"
-    ))]
+    /// A right is missing.
+    #[snafu(display("{words}"))]
+    Forbidden {
+        /// Which, and how to get it.
+        words: String,
+    },
+    /// It is not there.
+    #[snafu(display("cannot read topic {topic}: {code}; it has to be there"))]
     Refused {
         /// The topic.
         topic: String,
@@ -124,7 +129,8 @@ impl Error {
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::ReadCommitted { .. } | Self::ReadWatermarks { .. } | Self::Look { .. } | Self::Silent { .. } => true,
-            Self::Refused { .. }
+            Self::Forbidden { .. }
+            | Self::Refused { .. }
             | Self::Settings { .. }
             | Self::Create { .. }
             | Self::Assign { .. }
@@ -149,6 +155,8 @@ pub(crate) struct Stretch {
 pub(crate) struct LogReader {
     consumer: Arc<BaseConsumer<ClientLog>>,
     group: String,
+    /// What the client was made of.
+    kafka: Kafka,
     clock: Clock,
     /// Set when nobody waits for the answer any more.
     given_up: Arc<AtomicBool>,
@@ -177,7 +185,7 @@ impl LogReader {
         }
         client::override_with(&mut config, kafka);
         let consumer = Arc::new(config.create_with_context(ClientLog::of(kafka)).context(CreateSnafu)?);
-        Ok(Self { consumer, group: group.to_owned(), clock, given_up })
+        Ok(Self { consumer, group: group.to_owned(), kafka: kafka.clone(), clock, given_up })
     }
 
     /// How many partitions a topic has.
@@ -187,9 +195,29 @@ impl LogReader {
         let code = RDKafkaErrorCode::UnknownTopicOrPartition;
         let found = found.context(RefusedSnafu { topic, code })?;
         if let Some(error) = found.error() {
-            return RefusedSnafu { topic, code: RDKafkaErrorCode::from(error) }.fail();
+            return Err(self.refused(topic, RDKafkaErrorCode::from(error)));
         }
         Ok(i32::try_from(found.partitions().len()).unwrap_or(i32::MAX))
+    }
+
+    /// Why a topic cannot be read.
+    fn refused(&self, topic: &str, code: RDKafkaErrorCode) -> Error {
+        if code != RDKafkaErrorCode::TopicAuthorizationFailed {
+            return RefusedSnafu { topic, code }.build();
+        }
+        let remedy = grant(&self.kafka, Operation::Read, Resource::Topic(topic));
+        ForbiddenSnafu { words: format!("may not read topic {topic}: {remedy}") }.build()
+    }
+
+    /// Why the group's commits cannot be read.
+    fn unread(&self, error: KafkaError) -> Error {
+        topic::serve(&self.consumer);
+        let is_closed = self.consumer.context().is_group_closed();
+        if !is_closed && error.rdkafka_error_code() != Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
+            return ReadCommittedSnafu { group: &self.group }.into_error(error);
+        }
+        let remedy = grant(&self.kafka, Operation::Describe, Resource::Group(&self.group));
+        ForbiddenSnafu { words: format!("may not read the commits of group {}: {remedy}", self.group) }.build()
     }
 
     /// The offsets that the group committed, with their metadata.
@@ -198,11 +226,10 @@ impl LogReader {
         for &partition in partitions {
             asked.add_partition(topic, partition);
         }
-        let context = || ReadCommittedSnafu { group: &self.group };
-        let answer = self.consumer.committed_offsets(asked, ANSWER_WITHIN).context(context())?;
+        let answer = self.consumer.committed_offsets(asked, ANSWER_WITHIN).map_err(|error| self.unread(error))?;
         let mut found = Vec::with_capacity(partitions.len());
         for element in answer.elements() {
-            element.error().context(context())?;
+            element.error().map_err(|error| self.unread(error))?;
             let commit = match element.offset() {
                 Offset::Offset(offset) => Some((offset, element.metadata().to_owned())),
                 Offset::Beginning | Offset::End | Offset::Stored | Offset::Invalid | Offset::OffsetTail(_) => None,
@@ -235,7 +262,7 @@ impl LogReader {
             let mut is_quiet = true;
             for (reader, stretch) in &mut open {
                 is_quiet &= !reader.refill(BATCH);
-                take(topic, reader, stretch, &mut each)?;
+                take(reader, stretch, &mut each).map_err(|code| self.refused(topic, code))?;
             }
             open.retain(|(_, stretch)| stretch.from < stretch.to);
             let now = self.clock.now();
@@ -271,11 +298,10 @@ fn is_recent(heard_at: Time, now: Time) -> bool {
 
 /// Takes what was fetched of one partition; its stretch begins behind that then.
 fn take(
-    topic: &str,
     reader: &mut PartitionReader<ClientLog>,
     stretch: &mut Stretch,
     each: &mut impl FnMut(i32, &Entry<'_>),
-) -> Result<(), Error> {
+) -> Result<(), RDKafkaErrorCode> {
     while let Some(entry) = reader.current() {
         match entry.error() {
             None if entry.offset() < stretch.to => {
@@ -289,8 +315,8 @@ fn take(
                 | RDKafkaErrorCode::UnknownTopicOrPartition
                 | RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::UnknownPartition),
-            ) => return RefusedSnafu { topic, code }.fail(),
-            Some(code) => tracing::debug!(target: "kafka", topic, %code, "reading again"),
+            ) => return Err(code),
+            Some(code) => tracing::debug!(target: "kafka", partition = stretch.partition, %code, "reading again"),
         }
         reader.advance();
     }

@@ -153,8 +153,25 @@ impl Source {
             }
         }
         let mut events = self.consumer.context().take();
-        events.extend(std::iter::from_fn(|| self.answered()).map(Event::Committed));
+        for answered in std::iter::from_fn(|| self.answered()) {
+            let refused =
+                answered.partitions.iter().find_map(|(_, answer)| self.missing_right(*answer.as_ref().err()?));
+            events.extend(refused.map(Event::Forbidden));
+            events.push(Event::Committed(answered));
+        }
         Ok(events)
+    }
+
+    /// What right is missing where the brokers refuse with this code, and how to give it.
+    fn missing_right(&self, code: RDKafkaErrorCode) -> Option<String> {
+        match code {
+            RDKafkaErrorCode::TopicAuthorizationFailed => Some(self.may_not_read()),
+            RDKafkaErrorCode::GroupAuthorizationFailed => {
+                let remedy = grant(&self.kafka, Operation::Read, Resource::Group(&self.group));
+                Some(format!("may not join group {}: {remedy}", self.group))
+            }
+            _ => None,
+        }
     }
 
     /// The next answer to a commit, if one is there.
@@ -164,16 +181,14 @@ impl Source {
 
     /// Connections mend by themselves, and the client's log tells of them; a topic or a right that is gone does not.
     fn note_trouble(&self, error: &KafkaError) {
-        match error.rdkafka_error_code() {
+        let code = error.rdkafka_error_code();
+        if let Some(words) = code.and_then(|code| self.missing_right(code)) {
+            self.consumer.context().push(Event::Forbidden(words));
+            return;
+        }
+        match code {
             Some(code @ (RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition)) => {
                 self.consumer.context().push(Event::Trouble(format!("topic {}: {code}", self.topic)));
-            }
-            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
-                self.consumer.context().push(Event::Forbidden(self.may_not_read()));
-            }
-            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
-                let remedy = grant(&self.kafka, Operation::Read, Resource::Group(&self.group));
-                self.consumer.context().push(Event::Forbidden(format!("may not join group {}: {remedy}", self.group)));
             }
             _ => tracing::debug!(target: "kafka", "{error}"),
         }

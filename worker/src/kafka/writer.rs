@@ -90,6 +90,10 @@ impl<T: Send + Sync + 'static> Writer<T> {
     pub(super) fn answer(&self) -> Option<Delivered<T>> {
         let Delivered { token, result } = self.answers.try_recv().ok()?;
         let result = match (result, self.broken()) {
+            // It asked for its id and was refused: who may write to no topic may not write to this one.
+            (Err(Refusal::Passing(_)), Some(RDKafkaErrorCode::ClusterAuthorizationFailed)) => {
+                Err(Refusal::NotAllowed(RDKafkaErrorCode::TopicAuthorizationFailed))
+            }
             (Err(Refusal::Passing(_)), Some(code)) => Err(Refusal::NotAllowed(code)),
             (result, _) => result,
         };

@@ -30,7 +30,10 @@ mod harness;
 mod http_handler;
 mod prepare;
 mod produce;
-#[expect(dead_code, reason = "the tests of TLS and of rights come next")]
+#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "some serve only the tests of TLS"))]
 mod secured;
 mod secured_password;
 mod secured_proxy;
+mod secured_rights;
+#[cfg(feature = "tls")]
+mod secured_tls;

@@ -237,7 +237,7 @@ fn a_missing_right_is_named() {
 
     let topics = names.all();
     let topics: Vec<&str> = topics.iter().flat_map(|topic| ["--topic", topic.as_str()]).collect();
-    secured::allow(broker, &["Describe", "Create"], &topics);
+    secured::allow(broker, "carol", &["Describe", "Create"], &topics);
     let (ended, result) = prepare();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(flags(&result, "created"), [true, true, true]);

@@ -1,7 +1,7 @@
 //! A broker with a listener for each way to prove who one is, and access rules: what tests of secured connections share.
 //!
-//! Users, ports and certificates are those of `testbed/kafka/secure.sh`. Everybody may do all but carol, who has the
-//! rights that a test gives her. Deliberately no test here.
+//! Users, ports and certificates are those of `testbed/kafka/secure.sh`. Everybody may do all but carol and erin, who
+//! have the rights that a test gives them. Deliberately no test here.
 
 use std::{
     fs,
@@ -130,8 +130,8 @@ impl Login {
     /// `worker` with these arguments, coming in like this.
     pub(crate) fn worker(&self, arguments: &[&str]) -> Process {
         let common = self.flags.iter().map(String::as_str);
-        // `prepare` has no admin server.
-        let takes = |flag: &&str| arguments[0] != "prepare" || !flag.starts_with("--admin") && *flag != "127.0.0.1:0";
+        let is_served = !["prepare", "report"].contains(&arguments[0]);
+        let takes = |flag: &&str| is_served || !flag.starts_with("--admin") && *flag != "127.0.0.1:0";
         Process::worker(&arguments.iter().copied().chain(common.filter(takes)).collect::<Vec<_>>())
     }
 }
@@ -147,11 +147,12 @@ fn replace(path: &Path, bytes: &[u8]) {
     fs::rename(new, path).expect("a writable folder");
 }
 
-/// Gives carol these operations on these resources: `--topic`, a name, `--group`, a name, …
-pub(crate) fn allow(broker: &Broker, operations: &[&str], resources: &[&str]) {
+/// Gives a user these operations on these resources: `--topic`, a name, `--group`, a name, …
+pub(crate) fn allow(broker: &Broker, user: &str, operations: &[&str], resources: &[&str]) {
+    let principal = format!("User:{user}");
     tool(
         "acls",
-        &[&["--bootstrap-server", broker.address(), "--add", "--allow-principal", "User:carol"], resources].concat(),
+        &[&["--bootstrap-server", broker.address(), "--add", "--allow-principal", &principal], resources].concat(),
         operations,
     );
 }
@@ -183,7 +184,9 @@ pub(crate) fn assert_told(ended: &Ended, words: &[&str]) {
 
 /// Nothing that was printed holds a password.
 pub(crate) fn assert_no_secret(ended: &Ended) {
-    for secret in ["alice-secret", "carol-secret", "bob-secret", "dave-secret", "dave-new", "PRIVATE KEY"] {
+    for secret in
+        ["alice-secret", "carol-secret", "erin-secret", "bob-secret", "dave-secret", "dave-new", "PRIVATE KEY"]
+    {
         assert!(!ended.stderr.contains(secret) && !ended.stdout.contains(secret), "{secret} is in {ended:?}");
     }
 }
