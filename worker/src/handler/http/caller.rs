@@ -135,6 +135,10 @@ impl Caller {
         Ok(heard)
     }
 
+    #[cfg_attr(
+        feature = "tls",
+        expect(clippy::useless_conversion, reason = "without TLS the connector has an error of its own")
+    )]
     async fn connect(&self) -> Result<crate::http::Stream, Error> {
         let mut connector = self.connector.clone();
         let ready = poll_fn(|context| connector.poll_ready(context)).await.map_err(Into::into);
