@@ -175,9 +175,8 @@ fn an_outage_costs_no_order_and_says_so_while_it_lasts() {
     send_keyed(&broker, 300, 2);
     let service = TestService::start(|_| Reply::status(503).with_body("down"));
     let mut config = Consume { max_in_flight: 100, ..config(&broker, to(&service)) };
-    // Retries that would all be used up within the outage.
-    config.retry.initial_backoff = Duration::from_millis(200);
-    config.retry.backoff_multiplier = 1.0;
+    // What is probed again would be given up, if the outage were held against it.
+    config.retry = Retry { max_retries: 1, initial_backoff: Duration::from_millis(200), ..config.retry };
     let running = start(config);
     running.wait_until("the breaker to open", |running| {
         running.metric("orderpipeline_consumer_breaker_state").is_some_and(|state| state > 0.0)
@@ -271,12 +270,16 @@ fn what_waits_for_a_retry_is_not_given_up_in_a_flood() {
     let simulate = Simulate { failure_percent: 100.0, permanent_percent: 10.0, fail_above_price: None, seed: 42 };
     let mut bad = config(&broker, Handler::Simulate(simulate));
     bad.max_dead_letter_ratio_percent = 50;
-    bad.retry.max_retries = 1;
+    bad.retry = Retry { max_retries: 1, initial_backoff: Duration::from_secs(1), ..bad.retry };
     let running = start(bad.clone());
     running
         .wait_until("the flood guard", |running| running.context.status.document()["processing"] == "DeadLetterFlood");
+    let (clock, parked) = (Clock::start(), running.metric("orderpipeline_consumer_parked_orders"));
+    assert!(parked.is_some_and(|parked| parked > 2_000.0), "{parked:?}");
+    running.wait_until("the retries to be due", |_| clock.now() > Time::ZERO + Duration::from_millis(1_500));
+    assert_eq!(running.metric("orderpipeline_consumer_parked_orders"), parked);
     let flooded = running.stop();
-    assert!(flooded.counters.dead_lettered < 4_000, "{:?}", flooded.counters);
+    assert!(flooded.counters.dead_lettered < 2_000, "{:?}", flooded.counters);
     let mended = run(&Consume { handler: Handler::None, ..bad });
     let dead = flooded.counters.dead_lettered;
     assert_eq!((mended.counters.succeeded, mended.counters.dead_lettered), (20_000 - dead, dead));
