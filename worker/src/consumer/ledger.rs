@@ -37,7 +37,7 @@ pub(crate) struct Outgoing {
     pub(crate) key: Vec<u8>,
     /// The value.
     pub(crate) value: Vec<u8>,
-    /// How many snapshots the owner began before.
+    /// How many of the owner's snapshots were committed before.
     pub(crate) sequence: u64,
     /// Comes back with the answer.
     pub(crate) token: Token,
