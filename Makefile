@@ -37,8 +37,8 @@ release-build: ## the worker as it is shipped, with TLS (needs perl)
 
 # Each step with the seconds it may take on two cores and nothing built yet.
 .PHONY: test
-test: ## lint, unit, kafka-test, torture-test; ends with "N passed, N failed"; with CI=true a skip is a failure
-	@testbed/run-steps lint=900 unit=1200 kafka-test=900 torture-test=420
+test: ## lint, unit, kafka-test, registry-test, torture-test; ends with "N passed, N failed"; with CI=true a skip is a failure
+	@testbed/run-steps lint=900 unit=1200 kafka-test=900 registry-test=300 torture-test=420
 
 .PHONY: lint
 lint: format-check clippy rustdoc tidy deny shellcheck yamllint ## everything that reads the code without running it
@@ -52,7 +52,15 @@ unit: ## laws, golden files, conversations and the embedded broker
 kafka-test: ## integration tests on an Apache Kafka broker, with TLS (needs java 17, mvn, openssl, perl)
 	@testbed/needs cargo cc c++ make
 	@testbed/or-skip kafka-test testbed/needs perl openssl -- testbed/or-skip kafka-test testbed/kafka/up.sh --check -- \
-	  cargo test --package worker --test real_kafka
+	  cargo test --package worker --test real_kafka -- --skip registry_
+
+.PHONY: registry-test
+registry-test: ## the same with a schema registry and Confluent's serializers (also needs curl, unzip and python3)
+	@testbed/needs cargo cc c++ make
+	@testbed/or-skip registry-test testbed/needs perl -- testbed/or-skip registry-test testbed/kafka/up.sh --check -- \
+	  testbed/or-skip registry-test testbed/registry/up.sh --check -- \
+	  testbed/or-skip registry-test testbed/registry/confluent.sh --check -- \
+	  cargo test --package worker --test real_kafka registry_
 
 TORTURE := cargo test --package worker $(PLAIN) --test torture
 
@@ -151,6 +159,14 @@ kafka-up: ## start an Apache Kafka broker on 127.0.0.1:9092 (needs java 17 and m
 .PHONY: kafka-down
 kafka-down: ## stop that broker and remove its data
 	@testbed/kafka/down.sh --purge
+
+.PHONY: registry-up
+registry-up: ## start a schema registry on 127.0.0.1:8081 (needs java 17, mvn, curl and unzip)
+	@testbed/registry/up.sh
+
+.PHONY: registry-down
+registry-down: ## stop that registry and remove its folder
+	@testbed/registry/down.sh --purge
 
 .PHONY: clean
 clean: ## remove what was built; downloads in the cache stay

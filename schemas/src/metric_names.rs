@@ -27,6 +27,8 @@ pub enum Owner {
     DeadLetters,
     /// Whoever decodes orders.
     Decoder,
+    /// Whoever asks a schema registry.
+    Registry,
 }
 
 /// One metric.
@@ -108,6 +110,8 @@ metrics! {
         "Sum of price times quantity of the orders that succeeded, in major units.";
     CONSUMER_ASSIGNED_PARTITIONS = "consumer_assigned_partitions", Gauge, Consumer, [],
         "Partitions of the orders topic that this process has; over all processes they add up to the topic's.";
+    CONSUMER_HELD_PARTITIONS = "consumer_held_partitions", Gauge, Consumer, [],
+        "Partitions whose next record has a schema that is still asked for; the others go on.";
     CONSUMER_PENDING_DEAD_LETTERS = "consumer_pending_dead_letters", Gauge, Consumer, [],
         "Dead letters that are not acknowledged yet; the commit waits for each.";
     CONSUMER_LAG_RECORDS = "consumer_lag_records", Gauge, Consumer, ["topic", "partition"],
@@ -143,6 +147,9 @@ metrics! {
         "Records decoded, by path (exact for our own layouts, plan for other writers', fallback for what no plan covers).";
     AVRO_DECODE_ERRORS_TOTAL = "avro_decode_errors_total", Counter, Decoder, ["reason"],
         "Records that are no readable order, by reason.";
+
+    REGISTRY_REQUESTS_TOTAL = "registry_requests_total", Counter, Registry, ["operation", "result"],
+        "Requests to the schema registry, by operation and result (found, missing, unavailable or refused).";
 
     DEAD_LETTER_RECORDS_TOTAL = "dead_letter_records_total", Counter, DeadLetters, ["class"],
         "Dead letters that no earlier reader of the group had seen, by failure class.";
@@ -190,7 +197,7 @@ mod tests {
     fn no_label_can_hold_an_order_id() {
         let known = ["version", "revision", "role", "product", "result", "currency", "outcome", "class", "number"];
         let known: BTreeSet<&str> =
-            known.into_iter().chain(["topic", "partition", "kind", "reason", "path", "limit"]).collect();
+            known.into_iter().chain(["topic", "partition", "kind", "reason", "path", "limit", "operation"]).collect();
         let used: BTreeSet<&str> = ALL.iter().flat_map(|metric| metric.labels).copied().collect();
         assert!(used.is_subset(&known), "{:?}", used.difference(&known));
     }

@@ -79,6 +79,12 @@ pub enum Reason {
     Refused,
     /// No registry is set: the schemas in the program are used.
     NotConfigured,
+    /// The registry does not have the schema.
+    NotRegistered,
+    /// The schema does not go with those of its subject, or its subject has another.
+    Incompatible,
+    /// The registry gives no answer that can be used.
+    RegistryUnreachable,
 }
 
 /// What a topic is to the pipeline.

@@ -206,3 +206,86 @@ fn a_size_beyond_63_bits_is_no_reason_to_panic() {
         }
     }
 }
+
+/// An order whose price is defined by another schema, which again refers to a third.
+const BY_REFERENCE: &str = r#"{"type": "record", "name": "Order", "namespace": "shop", "fields": [
+    {"name": "orderId", "type": "string"}, {"name": "product", "type": "string"},
+    {"name": "price", "type": "double"}, {"name": "buyer", "type": "people.Person"}]}"#;
+const PERSON: &str = r#"{"type": "record", "name": "Person", "namespace": "people", "fields": [
+    {"name": "name", "type": "string"}, {"name": "home", "type": "places.Address"},
+    {"name": "work", "type": "places.Address"}]}"#;
+const ADDRESS: &str = r#"{"type": "record", "name": "Address", "namespace": "places", "fields": [
+    {"name": "street", "type": "string"}]}"#;
+
+#[test]
+fn a_schema_that_refers_to_others_is_read_with_them_in_any_order() {
+    let text = |text: &str| [&[text.len() as u8 * 2], text.as_bytes()].concat();
+    let record =
+        [text("1001"), text("P7"), 55.5_f64.to_le_bytes().to_vec(), text("Ada"), text("Home St"), text("Mill")]
+            .concat();
+    let framed = [&[0, 0, 0, 0, 9][..], &record].concat();
+    for references in [[PERSON, ADDRESS], [ADDRESS, PERSON]] {
+        let mut decoder = Decoder::with_registry(None).expect("our own schemas");
+        assert_eq!(decoder.missing_schema(&framed), Some(9));
+        decoder.add_schema_with_references(9, BY_REFERENCE, &references).expect("the references are whole");
+        assert_eq!(decoder.missing_schema(&framed), None);
+        let raw = decoder.decode(&framed).expect("a framed record");
+        assert_eq!((raw.order_id.as_str(), raw.price), ("1001", RawPrice::Double(55.5)));
+        assert_eq!(decoder.paths().plan, 1);
+    }
+    let mut decoder = Decoder::with_registry(None).expect("our own schemas");
+    let error = decoder.add_schema_with_references(9, BY_REFERENCE, &[PERSON]).expect_err("one is missing");
+    assert!(matches!(error, SchemaError::Parse { .. }), "{error}");
+    assert_eq!(refusal(&mut decoder, &framed), DecodeReason::UnusableSchema);
+}
+
+#[test]
+fn only_frames_of_ids_that_nobody_told_ask_for_a_schema() {
+    let mut decoder = Decoder::with_registry(None).expect("our own schemas");
+    let framed = |id| encoded(SchemaVersion::V2, Encoding::Confluent(id), "1001");
+    decoder.add_schema(1, SchemaVersion::V2.text()).expect("our own schema");
+    decoder.add_unusable(2);
+    assert_eq!([1, 2, 3].map(|id| decoder.missing_schema(&framed(id))), [None, None, Some(3)]);
+    assert_eq!(decoder.missing_schema(&framed(3)[..4]), None, "a short frame is no question");
+    assert_eq!(decoder.missing_schema(&encoded(SchemaVersion::V2, Encoding::Bare, "1001")), None);
+    assert_eq!(refusal(&mut decoder, &framed(2)), DecodeReason::UnusableSchema);
+    assert_eq!(without_registry(None).missing_schema(&framed(3)), None, "there is nobody to ask");
+}
+
+#[test]
+fn a_schema_that_contains_itself_is_read_and_one_that_is_nothing_else_is_refused() {
+    let chain = r#"{"type": "record", "name": "Order", "fields": [
+        {"name": "orderId", "type": "string"}, {"name": "product", "type": "string"},
+        {"name": "price", "type": "double"}, {"name": "replaces", "type": ["null", "Order"]}]}"#;
+    let mut decoder = Decoder::with_registry(None).expect("our own schemas");
+    decoder.add_schema(4, chain).expect("an order that may name the one it replaces");
+    let one = |id: &str| [&[id.len() as u8 * 2], id.as_bytes(), &[2, b'P'], &55.5_f64.to_le_bytes()].concat();
+    let framed = [&[0, 0, 0, 0, 4][..], &one("1002"), &[2], &one("1001"), &[0]].concat();
+    assert_eq!(decoder.decode(&framed).expect("an order").order_id.as_str(), "1002");
+
+    let endless = r#"{"type": "record", "name": "Order", "fields": [{"name": "itself", "type": "Order"}]}"#;
+    decoder.add_schema(5, endless).expect_err("it has no order id");
+    let cycle = [BY_REFERENCE, &PERSON.replace("places.Address", "shop.Order")];
+    decoder.add_schema_with_references(6, cycle[0], &cycle[1..]).expect_err("a circle of references");
+}
+
+#[test]
+fn a_schema_beyond_its_size_or_depth_is_refused_before_it_is_parsed() {
+    let mut decoder = Decoder::with_registry(None).expect("our own schemas");
+    let large = " ".repeat(1 << 20);
+    let error = decoder.add_schema_with_references(1, ADDRESS, &[&large]).expect_err("too large together");
+    assert!(matches!(error, SchemaError::TooLarge { .. }), "{error}");
+    let deep = "[".repeat(100_000);
+    assert!(matches!(decoder.add_schema(1, &deep), Err(SchemaError::TooDeep { depth: 100_000 })));
+    let nested = "[".repeat(200) + &"]".repeat(200);
+    assert!(matches!(decoder.add_schema(1, &nested), Err(SchemaError::Parse { .. })));
+}
+
+#[test]
+fn a_layout_of_ours_is_recognised_behind_other_names() {
+    let renamed = SchemaVersion::V2.text().replace("orderpipeline", "com.example");
+    assert!(matches!(SchemaVersion::with_layout_of(&renamed, &[]), Ok(Some(SchemaVersion::V2))));
+    assert!(matches!(SchemaVersion::with_layout_of(SchemaVersion::V1.text(), &[]), Ok(Some(SchemaVersion::V1))));
+    assert!(matches!(SchemaVersion::with_layout_of(FLOAT_WRITER, &[]), Ok(None)));
+    assert!(SchemaVersion::with_layout_of("\"string\"", &[]).is_err());
+}

@@ -10,6 +10,7 @@ pub(crate) mod handler;
 pub(crate) mod http;
 pub(crate) mod kafka;
 pub mod metrics;
+pub(crate) mod registry;
 pub mod report;
 pub mod roles;
 pub mod screen;

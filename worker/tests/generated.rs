@@ -28,6 +28,7 @@ fn owner(owner: Owner) -> &'static str {
         Owner::Consumer => "Consumer",
         Owner::DeadLetters => "Dead-letter consumer",
         Owner::Decoder => "Whoever decodes orders",
+        Owner::Registry => "Whoever asks a schema registry",
     }
 }
 

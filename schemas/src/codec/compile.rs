@@ -8,7 +8,7 @@ use snafu::ResultExt;
 
 use super::fallback::Fallback;
 use super::plan::{Field, NumberSlot, Plan, Step, TextSlot};
-use super::schema::{ParseSnafu, Role, SchemaError, record, roles, unusable};
+use super::schema::{self, ParseSnafu, Role, SchemaError, SchemaVersion, record, roles, unusable};
 use super::shape::{Shapeless, Shaper};
 
 /// A way of reading the records of one schema.
@@ -49,6 +49,22 @@ pub(crate) fn compile(schema: Schema) -> Result<Reader, SchemaError> {
             Reader::Fallback(Box::new(Fallback::new(schema, roles)))
         }
     })
+}
+
+impl SchemaVersion {
+    /// The version of ours whose records are byte for byte what a writer with this schema writes, whatever its names
+    /// and documentation; `None` when there is none. `references` as for
+    /// [`Decoder::add_schema_with_references`](super::Decoder::add_schema_with_references).
+    ///
+    /// # Errors
+    /// When the schema is not one of an order.
+    pub fn with_layout_of(schema: &str, references: &[&str]) -> Result<Option<SchemaVersion>, SchemaError> {
+        Ok(match compile(schema::parse_with_references(schema, references)?)? {
+            Reader::V1 => Some(SchemaVersion::V1),
+            Reader::V2 => Some(SchemaVersion::V2),
+            Reader::Plan(_) | Reader::Fallback(_) => None,
+        })
+    }
 }
 
 /// The plan of a schema, or `None` when only the fall-back can read it.

@@ -102,16 +102,51 @@ impl Decoder {
     /// # Errors
     /// When the schema is not one of an order.
     pub fn add_schema(&mut self, id: u32, schema: &str) -> Result<(), SchemaError> {
-        let reader = schema::parse(schema).and_then(compile);
+        self.add_schema_with_references(id, schema, &[])
+    }
+
+    /// The same for a schema that names types which other schemas define; `references` are their texts, in any order.
+    ///
+    /// # Errors
+    /// When the schema is not one of an order, or the references are not whole.
+    pub fn add_schema_with_references(
+        &mut self,
+        id: u32,
+        schema: &str,
+        references: &[&str],
+    ) -> Result<(), SchemaError> {
+        let reader = schema::parse_with_references(schema, references).and_then(compile);
         let (reader, outcome) = match reader {
             Ok(reader) => (Some(reader), Ok(())),
             Err(error) => (None, Err(error)),
         };
-        match self.position(id) {
-            Ok(position) => self.registered[position].reader = reader,
-            Err(position) => self.registered.insert(position, Registered { id, reader }),
-        }
+        self.register(Registered { id, reader });
         outcome
+    }
+
+    /// Makes an id known whose schema nobody can use: records of that id are `unusable-schema`.
+    pub fn add_unusable(&mut self, id: u32) {
+        self.register(Registered { id, reader: None });
+    }
+
+    fn register(&mut self, registered: Registered) {
+        match self.position(registered.id) {
+            Ok(position) => self.registered[position] = registered,
+            Err(position) => self.registered.insert(position, registered),
+        }
+    }
+
+    /// The id of the Confluent frame around these bytes, if no schema was added for it: whoever can ask a registry does
+    /// so before the record is decoded. Always `None` [without a registry](Decoder::without_registry).
+    #[inline]
+    #[must_use]
+    pub fn missing_schema(&self, bytes: &[u8]) -> Option<u32> {
+        if !self.with_registry {
+            return None;
+        }
+        let (id, _record) = frame::split_confluent(bytes)?;
+        let is_last = self.registered.get(self.last).is_some_and(|last| last.id == id);
+        (!is_last && !self.knows(id)).then_some(id)
     }
 
     /// Whether a schema id was added, usable or not.

@@ -15,8 +15,11 @@ pub const ORDER_V1: &str = include_str!("../../order.v1.avsc");
 /// Text of `order.v2.avsc`.
 pub const ORDER_V2: &str = include_str!("../../order.v2.avsc");
 
-/// Largest text of a schema that is parsed, in bytes.
+/// Largest text of a schema that is parsed, in bytes, with those it refers to.
 pub const MAXIMUM_SCHEMA_BYTES: usize = 1 << 20;
+
+/// Deepest nesting of brackets in the text of a schema and those it refers to, added up.
+const DEEPEST_TEXT: usize = 256;
 
 /// The versions of the order schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +74,12 @@ pub enum SchemaError {
     TooLarge {
         /// Its length.
         bytes: usize,
+    },
+    /// Its text is nested deeper than is followed.
+    #[snafu(display("schema is nested {depth} levels deep; at most {DEEPEST_TEXT} are followed"))]
+    TooDeep {
+        /// How deep.
+        depth: usize,
     },
     /// It is not an Avro schema.
     #[snafu(display("schema is not an Avro schema; give one record in Avro's JSON form"))]
@@ -163,8 +172,37 @@ impl Role {
 
 /// Parses a writer's schema.
 pub(crate) fn parse(text: &str) -> Result<Schema, SchemaError> {
-    ensure!(text.len() <= MAXIMUM_SCHEMA_BYTES, TooLargeSnafu { bytes: text.len() });
-    Schema::parse_str(text).map_err(Box::new).context(ParseSnafu)
+    parse_with_references(text, &[])
+}
+
+/// Parses a writer's schema that names types which other schemas define. What comes out names nothing outside itself.
+pub(crate) fn parse_with_references(text: &str, references: &[&str]) -> Result<Schema, SchemaError> {
+    let texts = || references.iter().copied().chain([text]);
+    let bytes: usize = texts().map(str::len).sum();
+    ensure!(bytes <= MAXIMUM_SCHEMA_BYTES, TooLargeSnafu { bytes });
+    let depth: usize = texts().map(depth).sum();
+    ensure!(depth <= DEEPEST_TEXT, TooDeepSnafu { depth });
+    let parsed = if references.is_empty() {
+        Schema::parse_str(text)
+    } else {
+        Schema::parse_str_with_list(text, references)
+            .and_then(|(mut schema, others)| schema.denormalize(&others).map(|()| schema))
+    };
+    parsed.map_err(Box::new).context(ParseSnafu)
+}
+
+/// How deep brackets are nested; those inside of texts count too, which no schema of an order will notice.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// The record that a schema is.

@@ -33,7 +33,7 @@ impl Groups {
 
     /// The same for a command that brings a broker when none is named: then the servers are empty.
     pub(super) fn check_with_or_without_broker(self) -> Result<Common, Error> {
-        self.topics.registry.refuse()?;
+        let registry = self.topics.registry.clone().check()?;
         let writer_schema = self.decode.and_then(|decode| decode.writer_schema).map(read_schema).transpose()?;
         let (report, admin_address) = match self.serve {
             Some(serve) => (serve.report, serve.admin_address),
@@ -45,7 +45,7 @@ impl Groups {
             group_id: self.topics.group_id.clone(),
             state_mode: self.topics.state.into(),
             topics: self.topics.check()?,
-            registry: None,
+            registry,
             writer_schema,
             report,
             admin_address,

@@ -39,15 +39,15 @@ pub enum Error {
     /// An address that nobody can call. It is not repeated: it may hold a password.
     #[snafu(display("{flag} {problem}{remedy}"))]
     Address { flag: &'static str, problem: crate::config::HttpUrlError, remedy: &'static str },
+    /// A flag that a command has no use for.
+    #[snafu(display("{flag} has no place in {command}, which {why}; leave it out"))]
+    NotHere { flag: &'static str, command: &'static str, why: &'static str },
     /// A client setting that a flag sets.
     #[snafu(display("--client-config {key} is set by the worker; use {flag} instead"))]
     OwnedByFlag { key: String, flag: &'static str },
     /// A client setting that a guarantee depends on.
     #[snafu(display("--client-config {key} is fixed: {why}; leave it out"))]
     Fixed { key: String, why: &'static str },
-    /// A flag that a later release will take.
-    #[snafu(display("{flag} is not available in this release, which {instead}"))]
-    NotInThisRelease { flag: &'static str, instead: &'static str },
     /// The name of the input does not tell its notation.
     #[snafu(display("--input {} does not end in .csv or .ndjson; rename it, or pipe it in with --input -", path.display()))]
     InputNotation { path: PathBuf },

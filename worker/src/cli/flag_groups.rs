@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::later::RegistryArguments;
+use super::registry::RegistryArguments;
 use super::values;
 use crate::config;
 

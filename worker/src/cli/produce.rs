@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use schemas::codec::{Encoding, SchemaVersion};
+use schemas::codec::SchemaVersion;
 use snafu::{OptionExt, ensure};
 
 use super::check::Groups;
-use super::error::{Error, InputNotationSnafu, NotInThisReleaseSnafu, PriceOrderSnafu};
+use super::error::{Error, InputNotationSnafu, NeedsSnafu, PriceOrderSnafu};
 use super::flag_groups::{KafkaArguments, ServeArguments, TalkArguments, TopicArguments};
 use super::values;
-use crate::config::{self, DecimalPrice, Generator, Input, InputFormat, Orders, Pace, Produce};
+use crate::config::{self, DecimalPrice, Encoding, Generator, Input, InputFormat, Orders, Pace, Produce};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -44,9 +44,9 @@ pub(super) struct ProduceArguments {
     /// How batches are compressed
     #[arg(long, value_name = "CODEC", default_value = "lz4", help_heading = "Records")]
     compression: Compression,
-    /// What stands before the Avro datum: nothing, or single-object's fingerprint
-    #[arg(long, value_name = "ENCODING", default_value = "bare", help_heading = "Records")]
-    encoding: EncodingName,
+    /// What stands before the Avro datum [default: bare; confluent with --schema-registry-url]
+    #[arg(long, value_name = "ENCODING", help_heading = "Records")]
+    encoding: Option<EncodingName>,
     /// Order schema to write
     #[arg(long, value_name = "1|2", default_value = "2", help_heading = "Records")]
     schema_version: Version,
@@ -103,31 +103,40 @@ enum Compression {
 enum EncodingName {
     Bare,
     SingleObject,
-    #[value(hide = true)]
     Confluent,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Version {
+pub(super) enum Version {
     #[value(name = "1")]
     V1,
     #[value(name = "2")]
     V2,
 }
 
+impl From<Version> for SchemaVersion {
+    fn from(version: Version) -> SchemaVersion {
+        match version {
+            Version::V1 => SchemaVersion::V1,
+            Version::V2 => SchemaVersion::V2,
+        }
+    }
+}
+
 impl ProduceArguments {
     pub(super) fn check(self) -> Result<Produce, Error> {
-        let encoding = match self.encoding {
-            EncodingName::Bare => Encoding::Bare,
-            EncodingName::SingleObject => Encoding::SingleObject,
-            EncodingName::Confluent => {
-                let instead = "asks no schema registry: use --encoding bare, or single-object";
-                return NotInThisReleaseSnafu { flag: "--encoding confluent", instead }.fail();
+        let Self { kafka, topics, serve, talk, .. } = self;
+        let common = Groups { kafka, topics, decode: None, serve: Some(serve), talk }.check()?;
+        let encoding = match (self.encoding, &common.registry) {
+            (Some(EncodingName::Bare), _) | (None, None) => Encoding::Bare,
+            (Some(EncodingName::SingleObject), _) => Encoding::SingleObject,
+            (Some(EncodingName::Confluent) | None, Some(_)) => Encoding::Confluent,
+            (Some(EncodingName::Confluent), None) => {
+                return NeedsSnafu { flag: "--encoding confluent", needs: "--schema-registry-url" }.fail();
             }
         };
-        let Self { kafka, topics, serve, talk, .. } = self;
         Ok(Produce {
-            common: Groups { kafka, topics, decode: None, serve: Some(serve), talk }.check()?,
+            common,
             orders: self.source.check(self.id_prefix.unwrap_or_else(host_prefix))?,
             count: NonZeroU64::new(self.count),
             pace: self.interval.map_or_else(|| pace(self.rate), Pace::Every),
@@ -139,10 +148,7 @@ impl ProduceArguments {
                 Compression::Zstd => config::Compression::Zstd,
             },
             encoding,
-            schema_version: match self.schema_version {
-                Version::V1 => SchemaVersion::V1,
-                Version::V2 => SchemaVersion::V2,
-            },
+            schema_version: self.schema_version.into(),
         })
     }
 }

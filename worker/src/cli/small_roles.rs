@@ -11,9 +11,9 @@ use schemas::order::{Currency, Money};
 
 use super::check::Groups;
 use super::consume::RetryArguments;
-use super::error::Error;
+use super::error::{Error, NotHereSnafu};
 use super::flag_groups::{DecodeArguments, KafkaArguments, ServeArguments, TalkArguments, TopicArguments};
-use super::produce::{SourceArguments, pace};
+use super::produce::{SourceArguments, Version, pace};
 use super::values;
 use crate::config::{
     Budget, CheckSchemas, Common, DeadLetters, DecimalPrice, Demo, Prepare, PrepareTask, Simulate, TopicShape,
@@ -176,6 +176,9 @@ pub(super) struct PrepareArguments {
     /// A topic setting of the orders topic; repeat it for more
     #[arg(long, value_name = "KEY=VALUE", value_parser = values::pair, help_heading = "Topic shape")]
     topic_config: Vec<(String, String)>,
+    /// Order schema that is looked for in the registry, or registered
+    #[arg(long, value_name = "1|2", default_value = "2", help_heading = "Schema registry")]
+    schema_version: Version,
     #[command(flatten)]
     kafka: KafkaArguments,
     #[command(flatten)]
@@ -199,6 +202,10 @@ fn partitions() -> clap::builder::RangedI64ValueParser<i32> {
 impl DemoArguments {
     pub(super) fn check(self, admin_address_given: bool) -> Result<Demo, Error> {
         let Self { kafka, topics, decode, serve, talk, .. } = self;
+        if topics.registry.schema_registry_url.is_some() {
+            let why = "writes to topics of its own, and to no registry";
+            return NotHereSnafu { flag: "--schema-registry-url", command: "worker demo", why }.fail();
+        }
         let groups = Groups { kafka, topics, decode: Some(decode), serve: Some(serve), talk };
         let reads_input = self.source.reads_input();
         let usual = if reads_input { None } else { NonZeroU64::new(200) };
@@ -258,7 +265,8 @@ impl PrepareArguments {
         };
         let common =
             Groups { kafka: self.kafka, topics: self.topics, decode: None, serve: None, talk: self.talk }.check()?;
-        Ok(Prepare { common, task, termination_message: self.termination_message })
+        let schema_version = self.schema_version.into();
+        Ok(Prepare { common, task, schema_version, termination_message: self.termination_message })
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use schemas::order::{Currency, Money};
 use snafu::{OptionExt, Snafu, ensure};
 
-use crate::config::{ResetMode, ResetState};
+use crate::config::{Registration, ResetMode, ResetState};
 
 /// Every snapshot carries the id.
 const LONGEST_RESET_ID: usize = 200;
@@ -53,6 +53,8 @@ pub(super) enum ValueError {
          empty where --start-from says"
     ))]
     ResetState,
+    #[snafu(display("write lookup, register, latest or id: and a number above 0, such as id:7"))]
+    Registration,
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
@@ -149,6 +151,18 @@ pub(super) fn name(text: &str) -> Result<String, ValueError> {
     Ok(text.to_owned())
 }
 
+pub(super) fn registration(text: &str) -> Result<Registration, ValueError> {
+    match text {
+        "lookup" => Ok(Registration::Lookup),
+        "register" => Ok(Registration::Register),
+        "latest" => Ok(Registration::Latest),
+        _ => {
+            let id = text.strip_prefix("id:").and_then(|id| id.parse().ok()).filter(|id| *id > 0);
+            id.map(Registration::Id).context(RegistrationSnafu)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +235,15 @@ mod tests {
         assert_eq!(reset_state("empty:1").map(|reset| reset.mode), Ok(ResetMode::Empty));
         for text in ["", "empty", "empty:", "empty: ", "all:1", &format!("empty:{}", "x".repeat(201))] {
             assert_eq!(reset_state(text), Err(ValueError::ResetState), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_pinned_by_its_number() {
+        assert_eq!(registration("lookup"), Ok(Registration::Lookup));
+        assert_eq!(registration("id:4294967295"), Ok(Registration::Id(u32::MAX)));
+        for text in ["", "Lookup", "id", "id:", "id:0", "id:-1", "id:4294967296", "7"] {
+            assert_eq!(registration(text), Err(ValueError::Registration), "{text}");
         }
     }
 

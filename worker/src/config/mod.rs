@@ -15,7 +15,7 @@ pub use consume::{Consume, Handler, Ordering, ResetMode, ResetState, Retry, Simu
 pub use decimal_price::{DecimalPrice, DecimalPriceError};
 pub use http_url::{HttpUrl, HttpUrlError};
 pub use pipeline::{Common, LogFormat, Registration, Registry, StateMode, Topics};
-pub use produce::{Compression, Generator, Input, InputFormat, OnBadLine, Orders, Pace, Produce};
+pub use produce::{Compression, Encoding, Generator, Input, InputFormat, OnBadLine, Orders, Pace, Produce};
 pub use service::Http;
 pub use small_roles::{Budget, CheckSchemas, DeadLetters, Demo, Prepare, PrepareTask, TopicShape};
 

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::Kafka;
+use super::{HttpUrl, Kafka};
 
 /// The part of the configuration that every Kafka role has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Common {
     pub pipeline: String,
     /// Where totals live.
     pub state_mode: StateMode,
-    /// The schema registry; none in this release.
+    /// The schema registry; without one, schemas are those in the program or `writer_schema`.
     pub registry: Option<Registry>,
     /// The Avro schema (JSON text) that bare records were written with; absent = the order schemas.
     pub writer_schema: Option<String>,
@@ -62,11 +62,11 @@ pub enum StateMode {
     None,
 }
 
-/// Where schemas are looked up by id. Not in this release: nothing makes one yet.
+/// Where schemas are looked up by id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registry {
-    /// `http://` or `https://`.
-    pub url: String,
+    /// The base of Confluent's API; has no query.
+    pub url: HttpUrl,
     /// Where the id comes from that our own records are framed with.
     pub registration: Registration,
     /// User name of basic authentication, and the file its password is in.

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use schemas::codec::{Encoding, SchemaVersion};
+use schemas::codec::SchemaVersion;
 
 use super::{Common, DecimalPrice};
 
@@ -22,10 +22,22 @@ pub struct Produce {
     pub pace: Pace,
     /// How batches are compressed.
     pub compression: Compression,
-    /// What the bytes of a record look like; never Confluent's frame, which needs a registry.
+    /// What stands before a record; Confluent's frame only where there is a registry.
     pub encoding: Encoding,
     /// Which order schema is written.
     pub schema_version: SchemaVersion,
+}
+
+/// What is written before the Avro datum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// Nothing.
+    #[default]
+    Bare,
+    /// C3 01 and the schema's fingerprint.
+    SingleObject,
+    /// 0x00 and the schema's id in the registry, which is not known before the registry was asked.
+    Confluent,
 }
 
 /// Where a producer's orders come from.

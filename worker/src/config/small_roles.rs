@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemas::codec::SchemaVersion;
 use schemas::order::Currency;
 
 use super::{Common, Orders, Pace, Retry, Simulate};
@@ -51,6 +52,8 @@ pub struct Prepare {
     pub common: Common,
     /// What to do.
     pub task: PrepareTask,
+    /// Which order schema is looked for in the registry, or registered.
+    pub schema_version: SchemaVersion,
     /// Where the result goes besides stdout.
     pub termination_message: Option<PathBuf>,
 }

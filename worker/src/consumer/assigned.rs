@@ -32,6 +32,8 @@ pub(crate) struct Assigned {
     pub(crate) read_timestamp: Option<i64>,
     /// `admit` found no room; asked again when there is some.
     pub(crate) is_full: bool,
+    /// The record that is next in line waits for its schema, and everything behind it; the registry's answers so far.
+    pub(crate) held_since_answer: Option<u64>,
 }
 
 impl Assigned {

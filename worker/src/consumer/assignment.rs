@@ -223,6 +223,7 @@ impl ConsumerLoop<'_> {
             is_at_end: false,
             read_timestamp: None,
             is_full: false,
+            held_since_answer: None,
         });
     }
 

@@ -32,6 +32,7 @@ use crate::kafka::dead_letter_sink::DeadLetterSink;
 use crate::kafka::rights::{Operation, Resource, grant};
 use crate::kafka::source::Source;
 use crate::kafka::topic;
+use crate::registry::Schemas;
 
 /// What a consumer thread is given.
 pub(crate) struct Surroundings {
@@ -47,13 +48,20 @@ pub(crate) struct Surroundings {
     pub(crate) shown: Shown,
     /// How far it is, for whoever paces the producer.
     pub(crate) progress: Arc<Progress>,
+    /// Where schemas come from that frames name; absent without a registry.
+    pub(crate) schemas: Option<Schemas>,
 }
 
 /// Connects, joins the group and answers with a loop that is ready to run on this thread.
 pub(crate) fn connect(config: &Consume, surroundings: Surroundings) -> Result<ConsumerLoop<'_>, Error> {
-    let Surroundings { clock, shutdown, ready, number, shown, progress } = surroundings;
+    let Surroundings { clock, shutdown, ready, number, shown, progress, schemas } = surroundings;
     let common = &config.common;
-    let decoder = Decoder::without_registry(common.writer_schema.as_deref()).context(WriterSchemaSnafu)?;
+    let writer_schema = common.writer_schema.as_deref();
+    let decoder = match &schemas {
+        Some(_) => Decoder::with_registry(writer_schema),
+        None => Decoder::without_registry(writer_schema),
+    }
+    .context(WriterSchemaSnafu)?;
     let policy = policy(&config.retry)?;
     let waker: Thread = std::thread::current();
     let calls = match &config.handler {
@@ -87,10 +95,20 @@ pub(crate) fn connect(config: &Consume, surroundings: Surroundings) -> Result<Co
     let graveyard = Graveyard::new(sink.context(DeadLettersSnafu)?, names);
     source.join().context(ReadSnafu { topic })?;
     let watch = Watch::new(config, shown, number, clock.now());
-    let judge = Judge::new(decoder, Handler::new(&config.handler), config.max_price);
+    let judge = Judge::new(decoder, schemas, Handler::new(&config.handler), config.max_price);
     let flood = FloodGuard::new(f64::from(config.max_dead_letter_ratio_percent));
-    let desk =
-        Desk { config, judge, graveyard, watch, flood, calls, allowance: usize::MAX, clock, product: Vec::new() };
+    let desk = Desk {
+        config,
+        judge,
+        graveyard,
+        watch,
+        flood,
+        calls,
+        allowance: usize::MAX,
+        heard_answers: 0,
+        clock,
+        product: Vec::new(),
+    };
     Ok(ConsumerLoop::new(desk, source, policy, durable, Around { progress, shutdown, ready }))
 }
 

@@ -165,6 +165,7 @@ impl<'c> ConsumerLoop<'c> {
             self.desk.watch.note_ran(ended);
         }
         self.settle_dead_letters();
+        self.hear_registry(after);
         self.guard(after);
         self.progress.note(&self.partitions, self.desk.watch.retired_records());
         self.checkpoint(after);

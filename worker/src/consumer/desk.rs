@@ -28,6 +28,8 @@ pub(crate) struct Desk<'c> {
     pub(crate) calls: Option<Calls>,
     /// How many of them may begin in this step of the loop.
     pub(crate) allowance: usize,
+    /// How many answers of the registry were acted upon.
+    pub(crate) heard_answers: u64,
     /// Reads the time.
     pub(crate) clock: Clock,
     /// Room for a product's name while its record is given up.

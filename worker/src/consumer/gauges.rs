@@ -29,6 +29,8 @@ pub(crate) struct Gauges {
     pub(crate) blocked: Option<String>,
     /// Orders that are with the service behind the handler.
     pub(crate) in_flight: usize,
+    /// What keeps orders waiting for their schema, while it does.
+    pub(crate) schema_trouble: Option<String>,
 }
 
 /// What the gauges show.
@@ -66,6 +68,7 @@ pub(crate) fn reading(
         checkpoint_age: certain_at.map_or(plain_age, |at| moment.now.since(at).as_secs_f64()),
         breaker: gauges.breaker.unwrap_or(BreakerState::Closed),
         in_flight: gauges.in_flight,
+        held_partitions: partitions.iter().filter(|partition| partition.held_since_answer.is_some()).count(),
         stopped: Stopped {
             breaker: gauges.breaker == Some(BreakerState::Open),
             flood: gauges.flood == BreakerState::Open,

@@ -1,10 +1,12 @@
 //! Reading: from a partition's queue into its engine, a batch at a time.
 //!
 //! What the handler answers at once never leaves this loop and is never copied. Deliberately no waiting here: a full
-//! partition is left alone, and its queue fills.
+//! partition, or one whose next record has a schema that is still asked for, is left alone, and its queue fills.
 
 use crate::kafka::ErrorCode;
 use engine::outcome::{Admission, Failure, Lane};
+
+use schemas::failure::FailureClass;
 
 use super::assigned::Assigned;
 use super::calls::Place;
@@ -34,6 +36,8 @@ pub(crate) enum Step {
     Forbidden,
     /// There is no room for it: leave it where it is.
     NoRoom,
+    /// Its schema is being asked for: leave it where it is.
+    Held,
 }
 
 impl ConsumerLoop<'_> {
@@ -58,6 +62,10 @@ impl ConsumerLoop<'_> {
         if !partition.is_open() || partition.is_full && !partition.engine.has_room() {
             return Ok(0);
         }
+        if partition.held_since_answer.is_some_and(|answers| answers == self.desk.judge.answers()) {
+            return Ok(0);
+        }
+        partition.held_since_answer = None;
         partition.is_full = false;
         if self.desk.allowance == 0 || !partition.reader.refill(BATCH) {
             return Ok(0);
@@ -81,6 +89,7 @@ impl ConsumerLoop<'_> {
                     self.partitions[index].is_full = true;
                     break;
                 }
+                Step::Held => break,
             }
             taken += 1;
             // A flood is not let in by the batch.
@@ -127,8 +136,9 @@ impl Desk<'_> {
         moment: Moment,
         place: usize,
     ) -> Step {
-        let Assigned { reader, engine, number, assignment, .. } = partition;
+        let Assigned { reader, engine, number, assignment, held_since_answer, .. } = partition;
         let Some(entry) = reader.current() else { return Step::Taken };
+        let answers = self.judge.answers();
         match self.judge.judge(entry.value(), 1) {
             Judgement::Sold(order) => {
                 engine.succeed(offset, sale(&order));
@@ -143,6 +153,11 @@ impl Desk<'_> {
                 self.begin(place, request, moment.now);
             }
             Judgement::Skipped => engine.skip(offset),
+            // Nothing was tried: the partition waits as it is, whatever becomes of it meanwhile.
+            Judgement::Failed(Failed { fault, .. }) if fault.class == FailureClass::RegistryUnavailable => {
+                *held_since_answer = Some(answers);
+                return Step::Held;
+            }
             Judgement::Failed(Failed { fault, order, undecodable }) => {
                 undecodable.iter().for_each(|reason| self.watch.note_undecodable(*reason));
                 let name = order.map(|order| order.order_id.as_str().to_owned());

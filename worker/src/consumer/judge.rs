@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use engine::totals::Sale;
 use schemas::codec::{DecodePaths, DecodeReason, Decoder};
@@ -12,6 +13,7 @@ use schemas::order::Order;
 
 use crate::config::DecimalPrice;
 use crate::handler::{Answer, Fault, Handler};
+use crate::registry::{Asker, Found, Known, Schemas};
 use crate::roles::chain;
 
 /// What came of one try of a record.
@@ -39,19 +41,31 @@ pub(crate) struct Failed<'a> {
 /// Decodes, checks and handles. One for each consumer thread.
 pub(crate) struct Judge {
     decoder: Decoder,
+    /// Where schemas come from that the decoder does not know yet.
+    schemas: Option<Schemas>,
     handler: Handler,
     max_price: Option<DecimalPrice>,
 }
 
 impl Judge {
     /// Puts the parts together.
-    pub(crate) fn new(decoder: Decoder, handler: Handler, max_price: Option<DecimalPrice>) -> Self {
-        Self { decoder, handler, max_price }
+    pub(crate) fn new(
+        decoder: Decoder,
+        schemas: Option<Schemas>,
+        handler: Handler,
+        max_price: Option<DecimalPrice>,
+    ) -> Self {
+        Self { decoder, schemas, handler, max_price }
     }
 
     /// Tries the record with this value; `attempt` counts from 1.
     pub(crate) fn judge<'a>(&'a mut self, value: Option<&'a [u8]>, attempt: u32) -> Judgement<'a> {
         let Some(value) = value else { return Judgement::Skipped };
+        if let Some(id) = self.decoder.missing_schema(value)
+            && let Some(fault) = self.learn(id, attempt)
+        {
+            return Judgement::Failed(Failed { fault, order: None, undecodable: None });
+        }
         let raw = match self.decoder.decode(value) {
             Ok(raw) => raw,
             Err(error) => {
@@ -76,6 +90,60 @@ impl Judge {
             Ok(None) => Judgement::Valid(order),
             Err(panic) => failed(panicked(panic.as_ref()), order),
         }
+    }
+
+    /// Takes a schema over from the registry, or says why the record cannot be decoded now.
+    #[cold]
+    fn learn(&mut self, id: u32, attempt: u32) -> Option<Fault> {
+        let asker = if attempt > 1 { Asker::Retry } else { Asker::FirstTry };
+        match self.schemas.as_ref()?.look_up(id, asker) {
+            Known::Schema(found) => {
+                self.take_over(id, &found);
+                None
+            }
+            Known::Missing => Some(Fault {
+                class: FailureClass::SchemaUnknown,
+                message: Cow::Owned(format!("schema id {id} is not in the registry")),
+                exception: "SchemaUnknown",
+            }),
+            Known::Coming { trouble } => {
+                let why = trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default();
+                Some(Fault {
+                    class: FailureClass::RegistryUnavailable,
+                    message: Cow::Owned(format!("schema id {id} is not known yet{why}")),
+                    exception: "RegistryUnavailable",
+                })
+            }
+        }
+    }
+
+    fn take_over(&mut self, id: u32, found: &Found) {
+        let trouble = match found {
+            Found::Unusable(why) => {
+                self.decoder.add_unusable(id);
+                Some(why.clone())
+            }
+            Found::Avro { text, references } => {
+                let references: Vec<&str> = references.iter().map(String::as_str).collect();
+                let added = self.decoder.add_schema_with_references(id, text, &references);
+                added.err().map(|error| chain(&error))
+            }
+        };
+        match trouble {
+            Some(why) => tracing::warn!(target: "registry", id, "records with this schema are no orders: {why}"),
+            None => tracing::info!(target: "registry", id, "learnt a schema"),
+        }
+    }
+
+    /// How many answers the registry has given: a record that waits for its schema is worth another look when there are
+    /// more.
+    pub(crate) fn answers(&self) -> u64 {
+        self.schemas.as_ref().map_or(0, Schemas::answers)
+    }
+
+    /// Why schemas stay unknown, while some do.
+    pub(crate) fn registry_trouble(&self) -> Option<Arc<str>> {
+        self.schemas.as_ref()?.trouble()
     }
 
     /// The order in a value, if there is a valid one; for what is said about a dead letter.

@@ -16,6 +16,7 @@ mod durable;
 mod ending;
 mod gauges;
 mod graveyard;
+mod holding;
 mod intake;
 mod judge;
 mod ledger;
@@ -43,6 +44,7 @@ pub(crate) use watch::{Board, Handled, Shown};
 
 use crate::handler::http;
 use crate::kafka::{admin, dead_letter_sink, source, state_sink, topic};
+use crate::registry;
 use crate::state;
 
 /// Why a consumer ended without being asked to.
@@ -54,6 +56,13 @@ pub(crate) enum Error {
     WriterSchema {
         /// Why not.
         source: SchemaError,
+    },
+    /// The registry cannot be asked at all.
+    #[snafu(display("cannot read framed orders"))]
+    Registry {
+        /// Why not.
+        #[snafu(source(from(registry::Error, Box::new)))]
+        source: Box<registry::Error>,
     },
     /// The retry settings contradict each other.
     #[snafu(display("cannot retry like this"))]

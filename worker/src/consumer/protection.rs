@@ -74,7 +74,7 @@ impl ConsumerLoop<'_> {
         } else if let Some(words) = trouble {
             Some(format!("kafka: waiting for partitions: {words}"))
         } else {
-            is_new.then(|| "kafka: waiting for partitions".to_owned())
+            is_new.then(|| "kafka: waiting for partitions".to_owned()).or_else(|| self.schema_trouble())
         };
         match waits_for {
             Some(words) => self.ready.wait_for(words),
@@ -100,6 +100,7 @@ impl ConsumerLoop<'_> {
             breaker: calls.map(Calls::state),
             blocked: self.blocked(),
             in_flight: calls.map_or(0, Calls::under_way),
+            schema_trouble: self.schema_trouble(),
         }
     }
 }

@@ -73,6 +73,11 @@ fn processing(partitions: &[Assigned], gauges: &Gauges) -> (Processing, String) 
     if let Some(words) = &gauges.blocked {
         return (Processing::Stuck, words.clone());
     }
+    let waits = |partition: &Assigned| partition.held_since_answer.is_some();
+    if let Some(trouble) = &gauges.schema_trouble {
+        let is_stuck = !partitions.is_empty() && partitions.iter().all(waits);
+        return (if is_stuck { Processing::Stuck } else { Processing::AsExpected }, trouble.clone());
+    }
     let state = if partitions.is_empty() {
         Processing::Rebalancing
     } else if partitions.iter().all(Assigned::is_idle) {

@@ -3,6 +3,7 @@
 //! Deliberately nothing of rebalances between processes: those are tested on a real broker.
 
 mod http;
+mod registry;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -44,6 +44,8 @@ pub(crate) struct Reading {
     pub(crate) parked_bytes: usize,
     /// Partitions it has.
     pub(crate) partitions: usize,
+    /// Partitions that wait for the schema of their next record.
+    pub(crate) held_partitions: usize,
     /// Dead letters that are not acknowledged yet.
     pub(crate) pending_dead_letters: usize,
     /// Records resolved above the lowest unresolved one.
@@ -69,6 +71,7 @@ pub(crate) struct ConsumerGauges {
     parked: IntGauge,
     parked_bytes: IntGauge,
     partitions: IntGauge,
+    held_partitions: IntGauge,
     pending_dead_letters: IntGauge,
     watermark_gap: IntGauge,
     checkpoint_age: Gauge,
@@ -94,6 +97,7 @@ impl ConsumerGauges {
             parked: gauge(&names::CONSUMER_PARKED_ORDERS),
             parked_bytes: gauge(&names::CONSUMER_PARKED_BYTES),
             partitions: gauge(&names::CONSUMER_ASSIGNED_PARTITIONS),
+            held_partitions: gauge(&names::CONSUMER_HELD_PARTITIONS),
             pending_dead_letters: gauge(&names::CONSUMER_PENDING_DEAD_LETTERS),
             watermark_gap: gauge(&names::CONSUMER_WATERMARK_GAP_RECORDS),
             checkpoint_age: Gauge::with_opts(scope.of(&names::CONSUMER_CHECKPOINT_AGE_SECONDS)).expect(well_formed),
@@ -116,7 +120,7 @@ impl ConsumerGauges {
         let mut parts: Vec<&dyn Collector> =
             vec![&self.parked, &self.parked_bytes, &self.watermark_gap, &self.checkpoint_age, &self.breaker, &self.lag];
         parts.extend([&self.lag_seconds as &dyn Collector, &self.partitions, &self.pending_dead_letters]);
-        parts.extend([&self.in_flight as &dyn Collector, &self.stopped]);
+        parts.extend([&self.in_flight as &dyn Collector, &self.stopped, &self.held_partitions]);
         parts.extend(self.prices.parts());
         parts
     }
@@ -126,6 +130,7 @@ impl ConsumerGauges {
         self.parked.set(sum(|reading| whole(reading.parked)));
         self.parked_bytes.set(sum(|reading| whole(reading.parked_bytes)));
         self.partitions.set(sum(|reading| whole(reading.partitions)));
+        self.held_partitions.set(sum(|reading| whole(reading.held_partitions)));
         self.pending_dead_letters.set(sum(|reading| whole(reading.pending_dead_letters)));
         self.watermark_gap.set(sum(|reading| reading.watermark_gap));
         self.checkpoint_age.set(readings.values().map(|reading| reading.checkpoint_age).fold(0.0, f64::max));

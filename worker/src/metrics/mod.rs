@@ -8,6 +8,7 @@ pub(crate) mod consumer_gauges;
 pub(crate) mod dead_letters;
 pub(crate) mod process;
 pub(crate) mod producer;
+pub(crate) mod registry;
 
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, Opts, Registry};

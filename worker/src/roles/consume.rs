@@ -8,13 +8,18 @@ use std::sync::{Arc, PoisonError};
 use engine::snapshot::Counters;
 use engine::totals::Totals;
 use serde_json::json;
+use snafu::ResultExt;
 
 use super::report::group_totals;
 use super::standalone::{Outcome, standalone};
 use super::{Ending, RoleContext, RoleError, chain};
-use crate::config::{Consume, StateMode};
-use crate::consumer::{Board, Ended, Error, Handled, Progress, Shown, Surroundings, ThreadStatus, connect, joined};
+use crate::config::{Consume, Registry, StateMode};
+use crate::consumer::{
+    Board, Ended, Error, Handled, Progress, RegistrySnafu, Shown, Surroundings, ThreadStatus, connect, joined,
+};
 use crate::metrics::consumer::ConsumerMetrics;
+use crate::metrics::registry::RegistryMetrics;
+use crate::registry::{Chance, Client, Schemas};
 use crate::report::{self, Consumed, CurrencyTotal, ProductTotal, Report};
 use crate::screen;
 
@@ -56,6 +61,7 @@ pub(crate) fn run(config: &Consume, context: &RoleContext, progress: &Arc<Progre
     let metrics = ConsumerMetrics::register(&context.metrics, &config.common.topics.orders, config.retry.max_retries);
     let boards: Vec<Board> = (0..config.consumers).map(|_| Board::default()).collect();
     publish_status(context, boards.clone());
+    let schemas = config.common.registry.as_ref().map(|registry| schemas(registry, context)).transpose()?;
     let results: Vec<Result<Ended, Error>> = std::thread::scope(|scope| {
         let threads: Vec<_> = boards
             .into_iter()
@@ -63,16 +69,9 @@ pub(crate) fn run(config: &Consume, context: &RoleContext, progress: &Arc<Progre
             .map(|(number, board)| {
                 let metrics = metrics.clone();
                 let name = format!("consumer-{number}");
-                let progress = Arc::clone(progress);
-                let body = move || {
-                    run_thread(
-                        config,
-                        context,
-                        Shown { screen: context.screen.clone(), metrics, board },
-                        number,
-                        progress,
-                    )
-                };
+                let (progress, schemas) = (Arc::clone(progress), schemas.clone());
+                let shown = Shown { screen: context.screen.clone(), metrics, board };
+                let body = move || run_thread(config, context, shown, number, progress, schemas);
                 std::thread::Builder::new().name(name).spawn_scoped(scope, body).expect("the system has threads left")
             })
             .collect();
@@ -93,6 +92,7 @@ fn run_thread(
     shown: Shown,
     number: usize,
     progress: Arc<Progress>,
+    schemas: Option<Schemas>,
 ) -> Result<Ended, Error> {
     let surroundings = Surroundings {
         clock: context.clock,
@@ -101,12 +101,20 @@ fn run_thread(
         number,
         shown,
         progress,
+        schemas,
     };
     let result = connect(config, surroundings).and_then(|consumer| consumer.run());
     if result.is_err() {
         context.shutdown.drain();
     }
     result
+}
+
+/// Where the threads look schemas up; nothing is asked yet.
+fn schemas(registry: &Registry, context: &RoleContext) -> Result<Schemas, Error> {
+    let client = Client::new(registry, Some(RegistryMetrics::register(&context.metrics))).context(RegistrySnafu)?;
+    let chance = Chance::new((gethostname::gethostname(), std::process::id(), context.clock.wall_milliseconds()));
+    Ok(Schemas::start(client, context.clock, chance))
 }
 
 /// `/status` shows what the threads last said, together.

@@ -4,10 +4,11 @@
 //! one's own. Only the partitions of topics that it is told the pipeline created are grown; nothing else is ever
 //! altered, what differs is reported. Rights are learnt by doing: a refusal names the right that is missing.
 //!
-//! The state topic is made with the others; while totals are in memory (`--state none`) trouble with it is a remark and no failure. Deliberately no
-//! schema registration in this release, which knows no registry.
+//! The state topic is made with the others; while totals are in memory (`--state none`) trouble with it is a remark and
+//! no failure. Where a registry is set, the schema is looked up or registered there. Deliberately deletes no schema.
 
 mod files;
+mod schema;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -74,12 +75,11 @@ pub fn run(config: &Prepare) -> Result<Ending, RoleError> {
 fn prepare(config: &Prepare, clock: Clock) -> Result<PrepareOutcome, admin::Error> {
     let mut outcome = PrepareOutcome::unchecked();
     let common = &config.common;
-    outcome.references_resolved = files::look(&common.kafka.security);
+    outcome.references_resolved = files::look(&common.kafka.security, common.registry.as_ref());
     if outcome.references_resolved.status == Status::False {
         return Ok(outcome);
     }
-    // Without a registry there is nothing to register, and the schemas in the program fit each other.
-    outcome.schema_compatible = Finding::remarkable(Reason::NotConfigured, "");
+    outcome.schema_compatible = schema::look(config, clock);
     let admin = match Admin::connect(&common.kafka, &common.topics.orders, clock) {
         Ok(admin) => admin,
         Err(error @ (admin::Error::Unreachable { .. } | admin::Error::NotLetIn { .. })) => {

@@ -9,19 +9,20 @@ mod answers;
 mod pace;
 
 mod flight;
+mod framing;
 mod tally;
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use engine::time::Time;
-use schemas::codec::Encoder;
 use serde_json::json;
 use snafu::{ResultExt, Snafu};
 
 pub(crate) use flight::Flown;
 
 use self::answers::Answers;
+use self::framing::Framing;
 use self::pace::Pacer;
 use self::sending::{Progress, Sending};
 use self::tally::Tally;
@@ -32,6 +33,7 @@ use crate::kafka::renewal::Renewal;
 use crate::kafka::sink::{self, Sink};
 use crate::kafka::topic;
 use crate::metrics::producer::ProducerMetrics;
+use crate::registry;
 use crate::report::{Produced, Report};
 use crate::source::{self, BadLine, OrderSource};
 
@@ -53,12 +55,30 @@ pub enum Error {
         /// Which, and why.
         source: BadLine,
     },
+    /// There is no schema id to frame records with.
+    #[snafu(display("cannot write framed orders"))]
+    Schema {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The topic cannot be written to.
     #[snafu(display("cannot send orders"))]
     Topic {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl From<registry::Error> for Error {
+    fn from(error: registry::Error) -> Self {
+        Error::Schema { source: Box::new(error) }
+    }
+}
+
+impl From<registry::Refusal> for Error {
+    fn from(refusal: registry::Refusal) -> Self {
+        Error::Schema { source: Box::new(refusal) }
+    }
 }
 
 impl From<topic::Error> for Error {
@@ -132,6 +152,9 @@ pub fn run(config: &Produce, context: &RoleContext, allowance: Allowance<'_>) ->
         return Ok(Finished { produced: tally.produced(), skipped_lines: 0, stopped_by: None });
     };
     let renewal = Renewal::of(kafka, context.clock.now());
+    let Some(framing) = Framing::learn(config, context, limit, &ready)? else {
+        return Ok(Finished { produced: tally.produced(), skipped_lines: 0, stopped_by: None });
+    };
     let mut sending = Sending {
         config,
         context,
@@ -141,7 +164,8 @@ pub fn run(config: &Produce, context: &RoleContext, allowance: Allowance<'_>) ->
         renewal,
         answers: Answers::new(context, config.count.map(NonZeroU64::get), metrics, Arc::clone(&tally)),
         pacer: Pacer::new(config.pace, context.clock.now()),
-        encoder: Encoder::new(config.schema_version, config.encoding),
+        encoder: framing.encoder(),
+        framing,
         progress: Progress::default(),
     };
     Started { topic, partitions, orders_per_second: sending.pacer.per_second() }.emit(sending.answers.metrics());

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::guard;
 
 /// What `up.sh` exits with where a tool is missing.
-const MISSING_TOOL: i32 = 3;
+pub(crate) const MISSING_TOOL: i32 = 3;
 
 /// A running broker with a folder and a free port of its own.
 pub(crate) struct Broker {
@@ -48,7 +48,7 @@ impl Broker {
         }
         let output = run("up.sh", &folder, &arguments);
         if output.status.code() == Some(MISSING_TOOL) {
-            skip(String::from_utf8_lossy(&output.stderr).trim());
+            skip("kafka-test", String::from_utf8_lossy(&output.stderr).trim());
             return None;
         }
         Some(Broker { folder, address: succeeded("up.sh", &output) })
@@ -102,15 +102,15 @@ fn run(script: &str, folder: &TempDir, arguments: &[&str]) -> Output {
         .expect("the scripts of testbed/kafka can be run")
 }
 
-fn succeeded(script: &str, output: &Output) -> String {
+pub(crate) fn succeeded(script: &str, output: &Output) -> String {
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 /// Straight to stderr: what `eprintln!` writes is shown for failed tests alone.
 #[expect(clippy::disallowed_methods, reason = "CI=true turns a skip into a failure")]
-fn skip(why: &str) {
+pub(crate) fn skip(step: &str, why: &str) {
     let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-    assert!(!in_ci, "CI=true, and the tests against real Kafka cannot run: {why}");
-    writeln!(io::stderr(), "SKIPPED kafka-test: {why}").expect("stderr is open");
+    assert!(!in_ci, "CI=true, and the tests against real servers cannot run: {why}");
+    writeln!(io::stderr(), "SKIPPED {step}: {why}").expect("stderr is open");
 }

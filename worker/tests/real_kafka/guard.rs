@@ -12,16 +12,18 @@ use std::{
 };
 
 const SCRIPT: &str = r#"
-    declare -A processes folders
+    declare -A processes folders registries
     while read -r verb name; do
         case $verb in
             process) processes[$name]=1 ;;
             ended) unset "processes[$name]" ;;
             folder) folders[$name]=1 ;;
+            registry) registries[$name]=1 ;;
         esac
     done
     for process in "${!processes[@]}"; do kill -KILL "$process" 2>/dev/null; done
-    for folder in "${!folders[@]}"; do "$0/down.sh" --dir "$folder" --kill --purge; done
+    for folder in "${!folders[@]}"; do "$0/kafka/down.sh" --dir "$folder" --kill --purge; done
+    for folder in "${!registries[@]}"; do "$0/registry/down.sh" --dir "$folder" --kill --purge; done
 "#;
 
 /// A child process of the tests: killed when they end, unless [`forget_process`] came first.
@@ -39,9 +41,19 @@ pub(crate) fn watch_broker(folder: &Path) {
     tell(&format!("folder {}", folder.display()));
 }
 
+/// The same for a registry.
+pub(crate) fn watch_registry(folder: &Path) {
+    tell(&format!("registry {}", folder.display()));
+}
+
 /// Where the broker's scripts are.
 pub(crate) fn testbed() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testbed/kafka")
+    testbeds().join("kafka")
+}
+
+/// Where the scripts of all servers are.
+pub(crate) fn testbeds() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testbed")
 }
 
 fn tell(line: &str) {
@@ -55,7 +67,7 @@ fn tell(line: &str) {
 fn start() -> ChildStdin {
     let mut guard = Command::new("bash")
         .args(["-c", SCRIPT])
-        .arg(testbed())
+        .arg(testbeds())
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -10,6 +10,7 @@ mod guard;
 mod orders;
 mod pipeline;
 mod process;
+mod registry;
 mod topic;
 mod wait;
 
@@ -30,6 +31,8 @@ mod harness;
 mod http_handler;
 mod prepare;
 mod produce;
+mod registry_orders;
+mod registry_outage;
 #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "some serve only the tests of TLS"))]
 mod secured;
 mod secured_password;

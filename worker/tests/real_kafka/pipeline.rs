@@ -104,10 +104,15 @@ impl<'b> Pipeline<'b> {
 
     /// `worker produce` that sends these orders at a rate (0: as fast as it goes).
     pub(crate) fn producer(&self, made: &[Made], rate: u32) -> Role {
+        self.producer_with(made, &["--rate", &rate.to_string()])
+    }
+
+    /// `worker produce` that sends these orders, with other flags.
+    pub(crate) fn producer_with(&self, made: &[Made], more: &[&str]) -> Role {
         let input = self.file("orders.csv");
         fs::write(&input, orders::csv(made)).expect("a writable folder");
         let input = input.to_str().expect("temporary paths are UTF-8");
-        self.start(&["produce", "--input", input, "--rate", &rate.to_string()])
+        self.start(&[&["produce", "--input", input], more].concat())
     }
 
     fn start(&self, arguments: &[&str]) -> Role {

@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use runtime::build_info;
-use schemas::codec::{Encoding, SchemaVersion};
+use schemas::codec::SchemaVersion;
 use snafu::ResultExt;
 
 use super::{BrokerSnafu, Consume, DeadLetters, Demo, Error, Produce, RoleContext, TopicsSnafu};
-use crate::config::{BrokerKind, Budget, Common, Compression, Handler, Kafka, Ordering, StartFrom, Topics};
+use crate::config::{BrokerKind, Budget, Common, Compression, Encoding, Handler, Kafka, Ordering, StartFrom, Topics};
 use crate::kafka::admin::{Admin, Made};
 use crate::kafka::embedded::EmbeddedBroker;
 use crate::roles::prepare::state_settings;

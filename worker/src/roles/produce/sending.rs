@@ -9,6 +9,7 @@ use schemas::codec::Encoder;
 use snafu::ResultExt;
 
 use super::answers::Answers;
+use super::framing::Framing;
 use super::pace::Pacer;
 use super::{Allowance, Error, InputSnafu, LineSnafu};
 use crate::config::{OnBadLine, Orders, Produce};
@@ -40,6 +41,7 @@ pub(super) struct Sending<'a> {
     pub(super) answers: Answers<'a>,
     pub(super) pacer: Pacer,
     pub(super) encoder: Encoder,
+    pub(super) framing: Framing,
     pub(super) progress: Progress,
 }
 
@@ -144,6 +146,9 @@ impl Sending<'_> {
         let left = self.config.count.map_or(u64::MAX, |count| count.get() - self.progress.begun);
         let allowed = (self.allowance)().saturating_sub(self.progress.begun);
         let due = self.pacer.due(now);
+        if let Some(encoder) = self.framing.renewed() {
+            self.encoder = encoder;
+        }
         let batch = if self.progress.opened { BATCH } else { 1 };
         for _ in 0..due.min(left).min(allowed).min(batch) {
             if let Some(next) = self.send_next(now, wall)? {

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use prometheus::Registry;
 use runtime::{Readiness, Shutdown};
-use schemas::codec::{Decoder, Encoding, SchemaVersion};
+use schemas::codec::{Decoder, SchemaVersion};
 
 use super::*;
 use crate::clock::Clock;
 use crate::config::{
-    BrokerKind, Common, Compression, Generator, Input, Kafka, LogFormat, OnBadLine, Pace, Security, StateMode, Topics,
+    BrokerKind, Common, Compression, Encoding, Generator, Input, Kafka, LogFormat, OnBadLine, Pace, Security,
+    StateMode, Topics,
 };
 use crate::kafka::embedded::EmbeddedBroker;
 use crate::kafka::testing::{self, Sent as Record};
