@@ -30,3 +30,19 @@ pub(crate) fn pass_until(end: Instant) {
 pub(crate) fn pass(time: Duration) {
     pass_until(now() + time);
 }
+
+/// Times since it was started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    pub(crate) fn start() -> Stopwatch {
+        Stopwatch(now())
+    }
+
+    /// The time since.
+    pub(crate) fn elapsed(self) -> Duration {
+        now() - self.0
+    }
+}

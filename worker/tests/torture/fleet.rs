@@ -79,7 +79,7 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     /// Starts everybody.
-    pub(crate) fn start(place: Place, seed: u64, rate: u32, handling: &[&str]) -> Fleet {
+    pub(crate) fn start(place: Place, seed: u64, rate: u32, handling: &[String]) -> Fleet {
         let producers = (0..PRODUCERS).map(Role::Producer);
         let roles = (0..CONSUMERS).map(Role::Consumer).chain([Role::DeadLetters]).chain(producers);
         let mut fleet = Fleet {
@@ -87,7 +87,7 @@ impl Fleet {
             seed,
             chance: Chance::new(seed, 9),
             rate,
-            handling: handling.iter().copied().map(str::to_owned).collect(),
+            handling: handling.to_vec(),
             lives: roles.clone().map(|role| (role, None)).collect(),
             started: 0,
             past: Vec::new(),

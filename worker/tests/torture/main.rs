@@ -14,6 +14,7 @@ mod programme;
 mod progress;
 mod proxy;
 mod run;
+mod service;
 mod settings;
 mod verdict;
 
@@ -44,26 +45,47 @@ use page::Page;
 use programme::Programme;
 use proxy::Proxy;
 use run::Run;
+use service::Service;
 use settings::Settings;
 
-/// What consumers do with orders during one run.
+/// What consumers do with orders during a run.
 struct Handling {
     name: &'static str,
     /// Orders a second of each producer.
     rate: u32,
-    arguments: &'static [&'static str],
+    arguments: Vec<String>,
     fate: Fate,
-    has_service: bool,
+    service: Option<Service>,
 }
 
-/// One in three hundred orders dies.
-const SIMULATED: Handling = Handling {
-    name: "simulated failures",
-    rate: 1_300,
-    arguments: &["--failure-percent", "15", "--max-retries", "2", "--initial-backoff", "500ms"],
-    fate: |order| order.fate(15.0, 2).is_dead.then_some("transient"),
-    has_service: false,
-};
+impl Handling {
+    /// Tries fail as a hash of the order says; one in three hundred orders dies.
+    fn simulated() -> Handling {
+        let arguments = ["--failure-percent", "15", "--max-retries", "2", "--initial-backoff", "500ms"];
+        Handling {
+            name: "simulated failures",
+            rate: 1_500,
+            arguments: arguments.map(str::to_owned).to_vec(),
+            fate: |order| order.fate(15.0, 2).is_dead.then_some("transient"),
+            service: None,
+        }
+    }
+
+    /// Orders are posted to a service. Retries outlast its outages, so that what dies is still a function of the order: a
+    /// process that is started during an outage needs a while to notice.
+    fn posted() -> Handling {
+        let service = Service::start();
+        let url = service.url();
+        let arguments = ["--http-url", &url, "--http-timeout", "2s", "--max-retries", "6"];
+        Handling {
+            name: "http handler",
+            rate: 500,
+            arguments: arguments.map(str::to_owned).to_vec(),
+            fate: service::fate,
+            service: Some(service),
+        }
+    }
+}
 
 #[test]
 fn no_order_is_lost_or_counted_twice_whatever_fails() {
@@ -74,16 +96,21 @@ fn no_order_is_lost_or_counted_twice_whatever_fails() {
     };
     proxy.lead_to(broker.address());
     run::tell(&format!("TORTURE_SECONDS={} TORTURE_SEED={}", settings.length.as_secs(), settings.seed));
-    let page = torture(&broker, &proxy, settings.seed, settings.length, &SIMULATED);
-    run::tell(&page.text());
-    assert!(page.is_right(), "{} problems, see above", page.problems());
+    let handlings = [Handling::simulated(), Handling::posted()];
+    let pages = handlings.map(|handling| {
+        let page = torture(&broker, &proxy, settings.seed, settings.length / 2, &handling);
+        run::tell(&page.text());
+        page
+    });
+    let problems: usize = pages.iter().map(Page::problems).sum();
+    assert_eq!(problems, 0, "see above, and {}", pages.map(|page| page.folder()).join(", "));
 }
 
 /// One run from its first order to the verdict.
 fn torture(broker: &Broker, proxy: &Proxy, seed: u64, length: Duration, handling: &Handling) -> Page {
     let name = topic::unique("torture");
-    let folder =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{seed}-{}", handling.name.replace(' ', "-")));
+    let folder = format!("torture-{seed}-{}", handling.name.replace(' ', "-"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     if folder.exists() {
         fs::remove_dir_all(&folder).expect("the folder of an earlier run can be removed");
     }
@@ -95,11 +122,11 @@ fn torture(broker: &Broker, proxy: &Proxy, seed: u64, length: Duration, handling
         group: format!("{name}-group"),
         folder,
     };
-    let started = clock::now();
-    let run = Run::start(broker, proxy, &place, seed, (handling.rate, handling.arguments));
-    let (fleet, told) = run.torture(length, Programme::new(seed, handling.has_service));
-    let verdict = verdict::of(&place, &fleet.past, handling.fate);
-    let page = Page::new(seed, handling.name, clock::now() - started, &told, &verdict);
-    page.keep(&place.folder);
+    let watch = clock::Stopwatch::start();
+    let (fleet, told) = Run::start(broker, proxy, &place, seed, handling)
+        .torture(length, Programme::new(seed, handling.service.is_some()));
+    let verdict = verdict::of(&place, &fleet.past, handling);
+    let page = Page::new(&place.folder, (seed, handling.name, watch.elapsed()), &told, &verdict);
+    page.keep();
     page
 }

@@ -2,7 +2,12 @@
 //!
 //! Deliberately the same figures in both.
 
-use std::{fmt::Write, fs, path::Path, time::Duration};
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -13,15 +18,23 @@ const SHOWN: usize = 20;
 
 /// The result of a run.
 #[derive(Debug)]
-pub(crate) struct Page(Value);
+pub(crate) struct Page {
+    folder: PathBuf,
+    figures: Value,
+}
 
 impl Page {
     /// Puts together what a run told and what the oracle says.
-    pub(crate) fn new(seed: u64, handling: &str, took: Duration, told: &Told, verdict: &Verdict) -> Page {
+    pub(crate) fn new(
+        folder: &Path,
+        (seed, handling, took): (u64, &str, Duration),
+        told: &Told,
+        verdict: &Verdict,
+    ) -> Page {
         let problems: Vec<&String> = told.problems.iter().chain(&verdict.problems).collect();
         let (stuck, after) = told.worst_stuck.clone().unwrap_or_default();
         let [producer, consumer, dead_letters] = verdict.most_memory.map(|bytes| bytes >> 20);
-        Page(json!({
+        let figures = json!({
             "seed": seed,
             "handling": handling,
             "seconds": took.as_secs(),
@@ -37,25 +50,31 @@ impl Page {
             "drainSeconds": told.drain.map(|drain| drain.as_secs_f64()),
             "mostMemoryMebibytes": {"producer": producer, "consumer": consumer, "deadLetters": dead_letters},
             "problems": problems,
-        }))
+        });
+        Page { folder: folder.to_owned(), figures }
     }
 
-    /// Nothing is wrong.
-    pub(crate) fn is_right(&self) -> bool {
-        self.problems() == 0
+    /// Where its file is, and the logs where something is wrong.
+    pub(crate) fn folder(&self) -> String {
+        self.folder.display().to_string()
     }
 
     /// How much is wrong.
     pub(crate) fn problems(&self) -> usize {
-        self.0["problems"].as_array().map_or(0, Vec::len)
+        self.figures["problems"].as_array().map_or(0, Vec::len)
     }
 
     /// For people.
     pub(crate) fn text(&self) -> String {
-        let page = &self.0;
+        let page = &self.figures;
         let faults = page["faults"].as_object().into_iter().flatten();
         let count: u64 = faults.clone().filter_map(|(_, count)| count.as_u64()).sum();
-        let mut text = format!("\ntorture, seed {}, {}, {} s\n", page["seed"], page["handling"], page["seconds"]);
+        let mut text = format!(
+            "\ntorture, seed {}, {}, {} s\n",
+            page["seed"],
+            page["handling"].as_str().unwrap_or_default(),
+            page["seconds"]
+        );
         let mut line =
             |name: &str, value: String| writeln!(text, "  {name:<58} {value:>10}").expect("a string takes it");
         line("records in the source topic", page["records"].to_string());
@@ -84,13 +103,13 @@ impl Page {
     }
 
     /// Writes it beside the logs, which are kept where something is wrong.
-    pub(crate) fn keep(&self, folder: &Path) {
-        if self.is_right() {
-            for file in fs::read_dir(folder).expect("the folder is there").filter_map(Result::ok) {
+    pub(crate) fn keep(&self) {
+        if self.problems() == 0 {
+            for file in fs::read_dir(&self.folder).expect("the folder is there").filter_map(Result::ok) {
                 fs::remove_file(file.path()).expect("its files are ours");
             }
         }
-        let text = serde_json::to_string_pretty(&self.0).expect("figures are JSON");
-        fs::write(folder.join("result.json"), text + "\n").expect("the folder takes files");
+        let text = serde_json::to_string_pretty(&self.figures).expect("figures are JSON");
+        fs::write(self.folder.join("result.json"), text + "\n").expect("the folder takes files");
     }
 }

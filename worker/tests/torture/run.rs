@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    Handling,
     broker::Broker,
     clock,
     fleet::{Fleet, Place, Role},
@@ -32,6 +33,7 @@ pub(crate) struct Run<'a> {
     broker: &'a Broker,
     proxy: &'a Proxy,
     place: &'a Place,
+    handling: &'a Handling,
     fleet: Fleet,
     watch: Watch,
     seed: u64,
@@ -58,14 +60,14 @@ impl<'a> Run<'a> {
         proxy: &'a Proxy,
         place: &'a Place,
         seed: u64,
-        (rate, handling): (u32, &[&str]),
+        handling: &'a Handling,
     ) -> Run<'a> {
         topic::create(&place.broker, &place.orders, PARTITIONS[0]);
         topic::create(&place.broker, &place.dead_letters, 3);
         topic::create_with(&place.broker, &format!("{}-state", place.group), 2, &[("cleanup.policy", "compact")]);
-        let fleet = Fleet::start(place.clone(), seed, rate, handling);
+        let fleet = Fleet::start(place.clone(), seed, handling.rate, &handling.arguments);
         let watch = Watch::new(place, PARTITIONS[0]);
-        Run { broker, proxy, place, fleet, watch, seed, told: Told::default() }
+        Run { broker, proxy, place, handling, fleet, watch, seed, told: Told::default() }
     }
 
     /// Makes faults for so long, then lets everything drain.
@@ -80,9 +82,10 @@ impl<'a> Run<'a> {
             topic::produce(&self.place.broker, &self.place.orders, &material::foreign(self.seed, number));
             if !has_grown && clock::now() - start >= length / 2 {
                 has_grown = true;
-                self.grow();
+                let added = Lasting { fault: Fault::PartitionAdded, time: Duration::ZERO };
+                goes_on = self.go_through(&Round { faults: vec![added], quiet: Duration::ZERO });
             }
-            goes_on = self.go_through(&round);
+            goes_on = goes_on && self.go_through(&round);
         }
         self.drain();
         (self.fleet, self.told)
@@ -92,7 +95,10 @@ impl<'a> Run<'a> {
         topic::grow(&self.place.broker, &self.place.orders, PARTITIONS[1]);
         // A new client, because one that knows the topic would not ask again for minutes.
         self.watch = Watch::new(self.place, PARTITIONS[1]);
-        self.count(Fault::PartitionAdded);
+    }
+
+    fn set_service_out(&self, is_out: bool) {
+        self.handling.service.iter().for_each(|service| service.set_out(is_out));
     }
 
     fn count(&mut self, fault: Fault) {
@@ -137,7 +143,8 @@ impl<'a> Run<'a> {
             Fault::NetworkSlow(milliseconds) => self.proxy.set(Weather::Slow(Duration::from_millis(milliseconds))),
             Fault::NetworkSilent => self.proxy.set(Weather::Silent),
             Fault::NetworkCut => self.proxy.set(Weather::Cut),
-            Fault::ServiceOut | Fault::PartitionAdded => {}
+            Fault::ServiceOut => self.set_service_out(true),
+            Fault::PartitionAdded => self.grow(),
         }
     }
 
@@ -156,7 +163,8 @@ impl<'a> Run<'a> {
             Fault::BrokerRestarted | Fault::BrokerKilled => self.broker.start_again(),
             Fault::DeadLettersRefused => topic::make_writable(&self.place.broker, &self.place.dead_letters),
             Fault::NetworkSlow(_) | Fault::NetworkSilent | Fault::NetworkCut => self.proxy.set(Weather::Fair),
-            Fault::ServiceOut | Fault::PartitionAdded => {}
+            Fault::ServiceOut => self.set_service_out(false),
+            Fault::PartitionAdded => {}
         }
     }
 

@@ -5,8 +5,9 @@
 use serde_json::Value;
 
 use crate::{
+    Handling,
     fleet::{Past, Place, Role},
-    ledger::{Fate, Ledger},
+    ledger::Ledger,
     process::{self, Process},
     topic,
 };
@@ -31,13 +32,14 @@ pub(crate) struct Verdict {
 }
 
 /// Reads both topics and the totals, and compares.
-pub(crate) fn of(place: &Place, past: &[Past], fate: Fate) -> Verdict {
+pub(crate) fn of(place: &Place, past: &[Past], handling: &Handling) -> Verdict {
     let mut ledger = Ledger::default();
-    topic::scan(&place.broker, &place.orders, |record| ledger.add(record, fate));
+    topic::scan(&place.broker, &place.orders, |record| ledger.add(record, handling.fate));
     let letters = topic::read_all(&place.broker, &place.dead_letters);
     let (mut problems, copies) = ledger.check_dead(&place.group, &letters);
     problems.extend(ledger.check_totals(&totals(place)));
     problems.extend(check_producers(&ledger, past));
+    problems.extend(handling.service.iter().flat_map(|service| service.check_order(&ledger)));
     problems.extend(check_dead_letter_consumer(&ledger, copies, past));
     problems.extend(past.iter().filter(|past| past.code.is_some_and(|code| code != 0)).map(ended_badly));
     let most = |is: fn(Role) -> bool| past.iter().filter(|past| is(past.role)).map(|past| past.most_memory).max();
@@ -54,7 +56,10 @@ pub(crate) fn of(place: &Place, past: &[Past], fate: Fate) -> Verdict {
         }
     }
     let handled: u64 = past.iter().filter(|past| matches!(past.role, Role::Consumer(_))).map(|past| past.counted).sum();
-    let again = handled.saturating_sub(ledger.records);
+    let again = match &handling.service {
+        Some(service) => service.again(),
+        None => handled.saturating_sub(ledger.records),
+    };
     Verdict { ledger, copies, again, most_memory, problems }
 }
 
