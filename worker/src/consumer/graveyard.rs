@@ -1,8 +1,9 @@
 //! Dead letters on their way: made from the stored record, written, and made again when a write fails.
 //!
 //! A write that failed is repeated for ever; meanwhile the order's lane stays shut and the commit holds. Too large a
-//! record goes again with short headers, then without its value, then with nothing but where it came from. Deliberately
-//! never skips one.
+//! record goes again with short headers, then without its value, then with nothing but where it came from. A topic that
+//! is too small for anything, or for a small record, has to be mended: the record goes whole then. Deliberately never
+//! skips one.
 
 use std::time::Duration;
 
@@ -20,6 +21,10 @@ use super::moment::Moment;
 use super::stored::Stored;
 use crate::kafka::dead_letter_sink::{DeadLetterSink, Letter, Refusal, add_header};
 use crate::roles::chain;
+
+/// A record up to this size, in bytes, keeps its key and value: our headers take about as much, so a topic that refuses
+/// it is set wrongly, and may be mended between two tries.
+const SMALL: usize = 1024;
 
 /// How long after a failed write it is repeated.
 const REPEAT_AFTER: Duration = Duration::from_secs(1);
@@ -44,11 +49,11 @@ pub(crate) enum Size {
 }
 
 impl Size {
-    /// What to try next after this was too large; `None` after the least there is.
-    fn smaller(self) -> Option<Size> {
+    /// What to try next after this was too large for a record of so many bytes; `None` after the least there is.
+    fn smaller(self, bytes: usize) -> Option<Size> {
         match self {
             Size::Whole => Some(Size::ShortHeaders),
-            Size::ShortHeaders => Some(Size::Pointer),
+            Size::ShortHeaders => (bytes > SMALL).then_some(Size::Pointer),
             Size::Pointer => Some(Size::Origin),
             Size::Origin => None,
         }
@@ -260,23 +265,27 @@ impl Graveyard {
                 }
                 Err(refusal) => {
                     round.failures += 1;
-                    self.keep(burial, refusal, moment);
+                    let bytes = owner.engine.record(burial.ticket).map_or(0, engine::outcome::Stored::bytes);
+                    self.keep(burial, bytes, refusal, moment);
                 }
             }
         }
         round
     }
 
-    fn keep(&mut self, mut burial: Burial, refusal: Refusal, moment: Moment) {
+    fn keep(&mut self, mut burial: Burial, bytes: usize, refusal: Refusal, moment: Moment) {
         burial.is_new = false;
         let delay = match refusal {
-            Refusal::TooLarge => match burial.size.smaller() {
+            Refusal::TooLarge => match burial.size.smaller(bytes) {
                 Some(smaller) => {
                     burial.size = smaller;
                     Duration::ZERO
                 }
-                // Not even our headers fit: the topic's limit has to be raised, which nobody but a person can do.
-                None => self.wait_for_a_person(ErrorCode::MessageSizeTooLarge),
+                // The topic's limit has to be raised, which nobody but a person can do; then all of it goes.
+                None => {
+                    burial.size = Size::Whole;
+                    self.wait_for_a_person(ErrorCode::MessageSizeTooLarge)
+                }
             },
             Refusal::Passing(code) => {
                 self.say_passing(code, moment.now);
@@ -368,4 +377,17 @@ fn headers(record: Option<&Stored>, letter: &DeadLetter) -> OwnedHeaders {
         headers = add_header(headers, name.as_bytes(), Some(value.as_bytes()));
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SMALL, Size};
+
+    #[test]
+    fn a_large_record_is_shortened_step_by_step_and_a_small_one_keeps_its_value() {
+        let steps =
+            |bytes| std::iter::successors(Some(Size::Whole), move |size| size.smaller(bytes)).collect::<Vec<_>>();
+        assert_eq!(steps(SMALL + 1), [Size::Whole, Size::ShortHeaders, Size::Pointer, Size::Origin]);
+        assert_eq!(steps(SMALL), [Size::Whole, Size::ShortHeaders]);
+    }
 }

@@ -87,7 +87,8 @@ fn a_dead_letter_that_is_too_large_points_at_its_record() {
 fn a_topic_that_takes_no_dead_letter_at_all_stops_intake_and_says_what_to_raise() {
     let Some(broker) = Broker::shared() else { return };
     let pipeline = limited(broker.address(), "tiny", "100");
-    topic::produce(pipeline.broker, &pipeline.orders, &[Record::new("garbage", garbage(3, 10))]);
+    let small = Record::new("garbage", garbage(3, 10));
+    topic::produce(pipeline.broker, &pipeline.orders, std::slice::from_ref(&small));
     let consumer = pipeline.consumer(&NO_GUARD);
     let seen = || format!("{:?}", readiness(&consumer));
     wait::until("readiness to name the setting", seen, || {
@@ -99,7 +100,7 @@ fn a_topic_that_takes_no_dead_letter_at_all_stops_intake_and_says_what_to_raise(
     let status = consumer
         .wait_for_status("the lag to grow", |status| (status["lag"].as_u64() >= Some(11)).then(|| status.clone()));
     assert_eq!(status["totals"]["succeeded"], 0, "intake went on");
-    // Whole, with short headers, as a pointer, its origin alone, and that once more: by then it would be said again.
+    // Whole and with short headers, and both once more: by then it would be said again.
     let failures = || {
         let series = "orderpipeline_consumer_dead_letter_write_failures_total";
         process::metric(&consumer.process.admin_address(), series)
@@ -111,6 +112,8 @@ fn a_topic_that_takes_no_dead_letter_at_all_stops_intake_and_says_what_to_raise(
     let (ended, report) = consumer.stop();
     assert_eq!(report["consumed"]["deadLettered"], 1);
     assert_eq!(report["consumed"]["succeeded"], 10);
-    assert_eq!(pipeline.dead().len(), 1);
+    let dead = pipeline.dead();
+    assert_eq!(dead.len(), 1);
+    assert_eq!((&dead[0].key, &dead[0].value), (&small.key, &small.value), "what was too much is not left out now");
     assert_eq!(ended.stderr.matches("max.message.bytes").count(), 1, "said once: {}", ended.stderr);
 }

@@ -2,7 +2,11 @@
 //!
 //! Deliberately knows nothing of faults: whatever happened, this must come out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 
 use serde_json::Value;
 
@@ -42,7 +46,7 @@ pub(crate) struct Ledger {
 pub(crate) struct Letter {
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
-    pub(crate) class: &'static str,
+    pub(crate) class: Cow<'static, str>,
 }
 
 /// A set of small numbers.
@@ -99,7 +103,7 @@ impl Ledger {
     }
 
     fn bury(&mut self, place: Place, record: Record, class: &'static str) {
-        self.dead.insert(place, Letter { key: record.key, value: record.value, class });
+        self.dead.insert(place, Letter { key: record.key, value: record.value, class: class.into() });
     }
 
     fn note(&mut self, id: &str) {
@@ -164,7 +168,8 @@ impl Ledger {
             match self.dead.get(&place) {
                 None => problems.push(format!("{place:?} is a dead letter and should not be")),
                 Some(expected) if !expected.is(letter) => {
-                    problems.push(format!("the dead letter of {place:?} is {letter:?} instead of {expected:?}"));
+                    problems
+                        .push(format!("the dead letter of {place:?} is {} instead of {expected}", Letter::of(letter)));
                 }
                 Some(_) => {}
             }
@@ -178,14 +183,27 @@ impl Ledger {
             }
         }
         let missing = self.dead.iter().filter(|(place, _)| !seen.contains_key(*place));
-        problems.extend(missing.map(|(place, letter)| format!("the dead letter of {place:?} is missing: {letter:?}")));
+        problems.extend(missing.map(|(place, letter)| format!("the dead letter of {place:?} is missing: {letter}")));
         (problems, copies)
     }
 }
 
+impl fmt::Display for Letter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| bytes.escape_ascii().to_string());
+        write!(formatter, "{} (key {:?}, value {:?})", self.class, text(&self.key), text(&self.value))
+    }
+}
+
 impl Letter {
+    /// What a record of the dead-letter topic says.
+    fn of(letter: &Record) -> Letter {
+        let class = letter.header("__dlq.errors.class").unwrap_or_default().to_owned();
+        Letter { key: letter.key.clone(), value: letter.value.clone(), class: class.into() }
+    }
+
     fn is(&self, letter: &Record) -> bool {
-        self.key == letter.key && self.value == letter.value && letter.header("__dlq.errors.class") == Some(self.class)
+        *self == Letter::of(letter)
     }
 }
 
@@ -255,7 +273,7 @@ mod tests {
         let record = |(place, letter): (&(i32, i64), &super::Letter)| Record {
             key: letter.key.clone(),
             value: letter.value.clone(),
-            headers: headers(*place, letter.class),
+            headers: headers(*place, &letter.class),
             ..Record::default()
         };
         sorted.into_iter().map(record).collect()

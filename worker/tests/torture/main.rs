@@ -64,7 +64,7 @@ impl Handling {
         let arguments = ["--failure-percent", "15", "--max-retries", "2", "--initial-backoff", "500ms"];
         Handling {
             name: "simulated failures",
-            rate: 1_500,
+            rate: 1_800,
             arguments: arguments.map(str::to_owned).to_vec(),
             fate: |order| order.fate(15.0, 2).is_dead.then_some("transient"),
             service: None,
