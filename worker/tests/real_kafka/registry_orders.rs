@@ -151,6 +151,6 @@ fn an_id_that_the_registry_does_not_have_is_retried_and_dead_lettered_with_its_f
 fn prepare(pipeline: &Pipeline<'_>, registry: &Registry, more: &[&str]) -> Value {
     let common =
         ["prepare", "--bootstrap-servers", pipeline.broker, "--topic", &pipeline.orders, "--schema-registry-url"];
-    let Ended { stdout, stderr, .. } = Process::worker(&[&common, &[registry.address()], more].concat()).wait();
+    let Ended { stdout, stderr, .. } = Process::worker(&[&common[..], &[registry.address()], more].concat()).wait();
     serde_json::from_str(stdout.trim()).unwrap_or_else(|error| panic!("{error}: {stdout}\n{stderr}"))
 }
