@@ -102,7 +102,9 @@ def failing_figures(results, small):
 def load(broker, options):
     """An offered load: does the lag stay where it is?"""
     results = Results("load", options.records, {"ordersPerSecond": options.rate, "failurePercent": options.failure_percent})
-    outcome = offered(broker, options, f"load-{options.rate}", options.failure_percent, producer_cpu=measure.BROKER_CPU, every=0.25)
+    # Few and large batches: the producer shares the broker's core, and both together have to offer the load.
+    large = ("--client-config", "linger.ms=50", "--client-config", "batch.num.messages=100000")
+    outcome = offered(broker, options, f"load-{options.rate}", options.failure_percent, measure.BROKER_CPU, 0.25, large)
     producing = outcome.more["producingSeconds"]
     behind = [(sample.at, backlog(sample)) for sample in outcome.samples if sample.at < producing]
     results.add(outcome, backlog=[[round(at, 2), orders] for at, orders in behind])
@@ -145,7 +147,7 @@ def latency_figures(results, client, p50, p99):
     results.figure(f"{client}, latency p99, ms", median(results, client, "latencyP99Milliseconds"), p99)
 
 
-def offered(broker, options, name, percent, producer_cpu, every):
+def offered(broker, options, name, percent, producer_cpu, every, producer_arguments=()):
     """Runs our consumer while our producer offers `options.rate` orders/s; returns the consumer's outcome."""
     topic = f"{name}-{int(time.time())}"
     broker.prepare(topic)
@@ -154,7 +156,7 @@ def offered(broker, options, name, percent, producer_cpu, every):
     produced = []
 
     def produce():
-        command = broker.produce_command(topic, options.records, options.rate)
+        command = [*broker.produce_command(topic, options.records, options.rate), *producer_arguments]
         try:
             # Else the first orders wait for the group to form, and that is what the 99th percentile would show.
             consumer.wait_until_ready(60)
