@@ -14,9 +14,10 @@ if [ ! -e "$venv/whole" ]; then
     flock 9
     [ ! -e "$venv/whole" ] || exit 0
     echo "setting up Confluent's Python client in $venv" >&2
-    python3 -m venv --clear "$venv" >&2
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2
-    touch "$venv/whole"
+    # One chain: behind `||` the shell does not stop at the first failure by itself.
+    python3 -m venv --clear "$venv" >&2 &&
+      "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2 &&
+      touch "$venv/whole"
   ) 9>"$venv.lock" || fail 1 "could not set up Confluent's Python client (see above)"
 fi
 exec "$venv/bin/python" "$here/confluent.py" "$@"

@@ -31,13 +31,14 @@ require_jars() {
     flock 9
     [ -d "$jars" ] && exit
     echo "fetching Apicurio Registry $version (142 MB) into $jars" >&2
-    rm -rf "$jars.part" && mkdir "$jars.part"
-    # Outside of any folder with a pom, or Maven takes that for the project.
-    (cd "$jars.part" && mvn -B -q org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
-      -Dartifact="io.apicurio:apicurio-registry-app:$version:zip:all" -DoutputDirectory="$jars.part" >&2)
-    unzip -q "$jars.part/apicurio-registry-app-$version-all.zip" -d "$jars.part"
-    rm "$jars.part/apicurio-registry-app-$version-all.zip"
-    mv "$jars.part" "$jars"
+    # One chain: behind `||` the shell does not stop at the first failure by itself. And outside of any folder with a
+    # pom, or Maven takes that for the project.
+    rm -rf "$jars.part" && mkdir "$jars.part" &&
+      (cd "$jars.part" && mvn -B -q org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+        -Dartifact="io.apicurio:apicurio-registry-app:$version:zip:all" -DoutputDirectory="$jars.part" >&2) &&
+      unzip -q "$jars.part/apicurio-registry-app-$version-all.zip" -d "$jars.part" &&
+      rm "$jars.part/apicurio-registry-app-$version-all.zip" &&
+      mv "$jars.part" "$jars"
   ) 9>"$jars.lock" || fail 1 "could not fetch Apicurio $version with mvn (see above)"
 }
 
