@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
+# (SC2034: whoever sources this uses what stands here)
 # Sourced by the scripts beside it: where the registry's jars are, where its folder is, and how to end with one line.
 # Deliberately starts nothing.
 
