@@ -174,7 +174,7 @@ pub enum Origin {
 pub fn decide(question: &Question<'_>) -> Result<Decision, Refusal> {
     let usual = choose(question);
     let choice = match question.reset {
-        Some(reset) if !was_obeyed(question.found, usual.as_ref().ok(), &reset.id) => obey(question, reset.to)?,
+        Some(reset) if !was_obeyed(question.found, usual.as_ref().ok(), &reset.id) => obey(question, reset.to, usual)?,
         Some(_) | None => in_log(question.log, usual?)?,
     };
     let Choice { origin, mut snapshot, has_past } = choice;
@@ -209,10 +209,9 @@ fn was_obeyed(found: &[Found], usual: Option<&Choice>, id: &str) -> bool {
     }
 }
 
-fn obey(question: &Question<'_>, to: ResetTo) -> Result<Choice, Refusal> {
-    let has_past = question.commit.is_some() || !question.found.is_empty();
-    if !has_past {
-        return Ok(Choice::empty(Origin::Fresh, start_of_log(question)));
+fn obey(question: &Question<'_>, to: ResetTo, usual: Result<Choice, Refusal>) -> Result<Choice, Refusal> {
+    if !has_past(question, to) {
+        return usual;
     }
     let origin = Origin::Reset(to);
     let Bounds { low, high } = question.log;
@@ -231,6 +230,13 @@ fn obey(question: &Question<'_>, to: ResetTo) -> Result<Choice, Refusal> {
         (ResetTo::Committed, None) => Ok(Choice::empty(origin, start_of_log(question))),
         (ResetTo::Empty, _) => Ok(Choice::empty(origin, end_or_start(question))),
     }
+}
+
+/// Whether there is anything to reset. Where a new group begins may still be moved to the log's start.
+fn has_past(question: &Question<'_>, to: ResetTo) -> bool {
+    let is_moved = to == ResetTo::Empty && question.start_from == StartFrom::Earliest;
+    let is_begun = question.commit.is_some_and(|commit| is_moved || !choice::is_start(commit));
+    is_begun || !question.found.is_empty()
 }
 
 fn end_or_start(question: &Question<'_>) -> i64 {

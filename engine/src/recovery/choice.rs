@@ -51,6 +51,11 @@ pub(super) fn named_epoch(commit: &Commit) -> Option<u64> {
     }
 }
 
+/// Whether a commit says no more than where the group begins.
+pub(super) fn is_start(commit: &Commit) -> bool {
+    CommitPointer::parse(&commit.metadata) == Ok(CommitPointer::Start)
+}
+
 /// The state that the group's commit leads to.
 pub(super) fn choose(question: &Question<'_>) -> Result<Choice, Refusal> {
     let found = question.found;

@@ -272,6 +272,13 @@ fn a_partition_without_a_past_has_nothing_to_reset() {
         let decision = decided(&Question { reset: Some(&reset), ..asked });
         assert_eq!((decision.origin, decision.start), (Origin::Fresh, 10));
         assert_eq!(decision.snapshot.last_reset, "r");
+        let pin = commit(700, "op1:start");
+        let asked = Question { reset: Some(&reset), start_from: StartFrom::Latest, ..question(Some(&pin), &[]) };
+        let decision = decided(&asked);
+        assert_eq!((decision.origin, decision.start), (Origin::Pinned, 700));
+        let moved = decided(&Question { start_from: StartFrom::Earliest, ..asked });
+        assert_eq!(moved.start, if to == ResetTo::Empty { 10 } else { 700 });
+        assert_eq!((decision.snapshot.last_reset.as_str(), moved.snapshot.last_reset.as_str()), ("r", "r"));
     }
 }
 

@@ -140,7 +140,7 @@ pub(crate) enum Outcome {
 pub(crate) fn recover(asked: &Asked, numbers: &[i32], reader: &LogReader) -> Result<Outcome, Error> {
     let context = || ReadSnafu { group: &asked.group };
     let past = Past::read(asked, numbers, reader).context(context())?;
-    if asked.start_from == StartFrom::Latest && past.commits.is_empty() && asked.reset.is_none() {
+    if asked.start_from == StartFrom::Latest && past.commits.is_empty() {
         return Ok(Outcome::Pin(pins(asked, &past, reader).context(context())?));
     }
     let dead_letters = dead_letter_logs(asked, reader).context(context())?;
