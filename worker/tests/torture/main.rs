@@ -22,6 +22,7 @@ mod verdict;
 #[expect(dead_code, reason = "the tests in real_kafka/ use the rest")]
 #[path = "../real_kafka/broker.rs"]
 mod broker;
+#[expect(dead_code, reason = "the tests in real_kafka/ use the rest")]
 #[path = "../real_kafka/guard.rs"]
 mod guard;
 #[expect(dead_code, reason = "the tests in real_kafka/ use the rest")]
