@@ -43,8 +43,9 @@ fn each_right_that_is_missing_is_told_with_the_operation_to_allow() {
     };
     // Nothing on 0; 1: orders may be seen; 2: dead letters, too; 3: and the state; 4: and the group joined; 5: and the
     // state read and written; 6: and orders and dead letters; 7: orders may be seen.
-    let (of_orders, of_dead_letters, of_state): (fn(&Names) -> &str, fn(&Names) -> &str, fn(&Names) -> &str) =
-        (|names| &names.orders, |names| &names.dead_letters, |names| &names.state);
+    let of_orders: fn(&Names) -> &str = |names| &names.orders;
+    let of_dead_letters: fn(&Names) -> &str = |names| &names.dead_letters;
+    let of_state: fn(&Names) -> &str = |names| &names.state;
     let seen = [
         all(&[1, 2, 3, 4, 5, 7], "--topic", of_orders),
         all(&[2, 3, 4, 5], "--topic", of_dead_letters),
