@@ -48,10 +48,22 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Ends the consumer of a test that failed: it may have something to wait for.
+struct EndOnPanic<'c>(&'c Shutdown);
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.drain();
+        }
+    }
+}
+
 /// Runs a consumer until it has nothing to do, with somebody looking on.
 fn run_watched(config: &Consume, watch: impl FnOnce(&RoleContext)) -> Ended {
     let context = context();
     std::thread::scope(|scope| {
+        let _end = EndOnPanic(&context.shutdown);
         let consumer = scope.spawn(|| consume::run(config, &context, &Default::default()));
         watch(&context);
         consumer.join().expect("a consumer does not panic").expect("the consumer ends by itself")
