@@ -170,7 +170,7 @@ fn what_exceeds_the_budget_is_told_and_reported_while_it_lasts() {
     names.bury(0, 0..3);
     let file = tempfile::NamedTempFile::new().expect("a writable folder");
     let report = file.path().to_str().expect("a plain path");
-    let budget = ["--max-depth", "2", "--max-age", "1m", "--max-value", "USD=2.50", "--max-value", "EUR=1"];
+    let budget = ["--max-depth", "2", "--max-age", "1s", "--max-value", "USD=2.50", "--max-value", "EUR=1"];
     let reader =
         names.start("dead-letters", &[&budget[..], &["--report-interval", "100ms", "--report", report]].concat());
     let admin = reader.admin_address();
