@@ -73,11 +73,12 @@ impl Handling {
     }
 
     /// Orders are posted to a service. Retries outlast its outages, so that what dies is still a function of the order: a
-    /// process that is started during an outage needs a while to notice.
+    /// process that is started during an outage needs a while to notice. They are close together, because everybody has
+    /// to get on soon after an outage, and a commit waits for the last order that is to be tried again.
     fn posted() -> Handling {
         let service = Service::start();
         let url = service.url();
-        let arguments = ["--http-url", &url, "--http-timeout", "2s", "--max-retries", "6"];
+        let arguments = ["--http-url", &url, "--max-retries", "10", "--max-backoff", "2s"];
         Handling {
             name: "http handler",
             rate: 500,
