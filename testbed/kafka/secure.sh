@@ -44,7 +44,7 @@ make_certificates() {
       certificate renewed worker ca 3650 extendedKeyUsage=clientAuth &&
       certificate expired worker ca -1 extendedKeyUsage=clientAuth &&
       certificate stranger worker stranger-ca 3650 extendedKeyUsage=clientAuth &&
-      touch done
+      touch "done"
   ) >"$dir/openssl.log" 2>&1 || fail 1 "could not make certificates, see $dir/openssl.log"
 }
 

@@ -28,9 +28,10 @@ require_jars() {
     flock 9
     [ -d "$jars" ] && exit
     echo "fetching Kafka $version into $jars" >&2
-    rm -rf "$jars.part"
-    mvn -B -q -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$jars.part" >&2
-    mv "$jars.part" "$jars"
+    # One chain: behind `||` the shell does not stop at the first failure by itself.
+    rm -rf "$jars.part" &&
+      mvn -B -q -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$jars.part" >&2 &&
+      mv "$jars.part" "$jars"
   ) 9>"$jars.lock" || fail 1 "could not fetch Kafka $version with mvn (see above)"
 }
 
